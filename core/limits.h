@@ -1,0 +1,30 @@
+#ifndef CORE_LIMITS_H
+#define CORE_LIMITS_H
+
+/* Every bound of core, in one place. Those that users may set are defaults of
+ * struct queue_options or of an organisation. */
+
+enum {
+    NAME_SIZE_MAX = 128,             /* of a sync, an organisation, a source, a target, an entity */
+    DATA_SIZE_MAX = 1 << 20,
+    REASON_SIZE_MAX = 512,
+    ERROR_SIZE_MAX = 1024,
+    WORKER_SIZE_MAX = 128,
+    CHECKPOINT_SIZE_MAX = 256 << 10,
+    ENTITIES_MAX = 256,              /* of one run */
+    CONNECTIONS_MAX = 64,            /* sources, or targets, of one worker */
+    HEARTBEAT_LEASES_MAX = 1024,
+    CONCURRENCY_MAX = 64,
+    RETRIES_MAX = 100,
+    WATERMARK_HISTORY_MAX = 10,
+    DURATIONS_MAX = 10,              /* remembered per sync */
+    LANES_PER_ORG_MAX = 256,         /* distinct (source, target) pairs that wait at once */
+    WAIT_MS_MAX = 60 * 1000,
+    LEASE_TTL_MS_MIN = 5 * 1000,
+    LEASE_TTL_MS_MAX = 3600 * 1000,
+    TURN_REQUESTS_MAX = 4096,        /* handled before a commit */
+};
+
+_Static_assert(DATA_SIZE_MAX < (16 << 20), "a job fits into one RPC message");
+
+#endif

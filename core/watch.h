@@ -1,0 +1,36 @@
+#ifndef CORE_WATCH_H
+#define CORE_WATCH_H
+
+#include "core/queue.h"
+
+/* Every change of every run, in order, for those who want to follow: a ring of
+ * the newest events that any number of readers walk at their own pace. A slow
+ * reader costs nothing; one that the ring has overtaken is told to list anew.
+ *
+ * Sequence numbers grow for ever, over restarts too. Any thread. */
+
+struct watch_hub;
+struct watch;
+
+struct watch_hub *watch_hub_new(struct clock *clock, uint32_t events_max); /* 0: 16,384 */
+void watch_hub_free(struct watch_hub *hub);
+
+/* Gives a reader that sees the organisation's events behind `after`; 0: from
+ * now on. `ready` is called (on the queue's thread) when there may be something
+ * to read, at most once until watch_next() has said that there is nothing. */
+MUST_USE enum err watch_open(struct watch_hub *hub, struct bytes org, uint64_t after,
+                             void (*ready)(void *ctx), void *ctx, struct watch **watch);
+/* No ready() runs after it returned. */
+void watch_close(struct watch *watch);
+
+/* The next event: the run as it was then, in mem. ERR_NOT_FOUND: none yet;
+ * ready() will be called. ERR_LIMIT: events were lost; list again, then go on
+ * (the watch now stands at the newest event). Sequence is that of the event,
+ * or of the watch's place. */
+MUST_USE enum err watch_next(struct watch *watch, struct arena *mem, struct run_info *info,
+                             uint64_t *sequence);
+
+/* The sequence of the newest event. */
+uint64_t watch_hub_sequence(struct watch_hub *hub);
+
+#endif

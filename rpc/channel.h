@@ -1,0 +1,86 @@
+#ifndef RPC_CHANNEL_H
+#define RPC_CHANNEL_H
+
+#include "rpc/loop.h"
+#include "rpc/service.h"
+
+/* The client's door to a server: over HTTP/2, or into the same process without
+ * a socket. Gateway, command line, worker and benchmark use nothing else.
+ *
+ * Threads     A channel lives on one loop; everything here happens on that
+ *             loop's thread, except channel_call_wait().
+ * Calls       The caller owns struct client_call and keeps it until on_done(),
+ *             which comes exactly once, never inside client_call_start() (nor
+ *             inside client_call_cancel()). Messages that on_message() lends
+ *             are gone when it returns. */
+
+struct channel;
+
+struct channel_options {
+    const char *address;             /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
+    size_t message_bytes_max;        /* of an answer; 0: 4 MiB */
+    int64_t connect_timeout_ms;      /* 0: 10,000 */
+    int64_t keepalive_ms;            /* 0: 30,000; pings an idle connection with open calls */
+};
+
+/* Gives a channel that connects at its first call, and again (with backoff)
+ * after the connection is lost; calls that were on it end UNAVAILABLE. */
+MUST_USE enum err channel_open(struct loop *loop, const struct channel_options *options,
+                               struct channel **channel, struct why *why);
+
+/* Gives a channel to services in this process. Each call runs on `loop`, too:
+ * methods see it as their call's loop. */
+MUST_USE enum err channel_open_local(struct loop *loop, const struct rpc_registry *registry,
+                                     struct channel **channel);
+
+/* Ends every call CANCELLED, then closes. On the loop's thread, or when the
+ * loop does not run. NULL is fine. */
+void channel_close(struct channel *channel);
+
+struct client_metadata {
+    const char *name;                /* lower case; "-bin": value is sent base64 */
+    struct bytes value;
+};
+
+struct client_call {
+    /* in: kept alive by the caller until on_done(), except the request, which
+     * is packed at once */
+    const char *path;                             /* "/sync.v1.SyncService/GetJob" */
+    const ProtobufCMessageDescriptor *response;   /* type of the answers */
+    const ProtobufCMessage *request;              /* first message; NULL for streams that begin later */
+    bool streaming_request;                       /* more follows: client_call_send() */
+    const struct client_metadata *metadata;
+    size_t metadata_count;
+    int64_t timeout_ms;                           /* 0: none; sent as grpc-timeout */
+    const char *peer;                             /* local channel: who the caller is, for call_actor() */
+    void (*on_message)(struct client_call *call, const ProtobufCMessage *message);
+    void (*on_writable)(struct client_call *call);    /* may be NULL */
+    void (*on_done)(struct client_call *call, const struct rpc_status *status);
+    /* channel's */
+    void *internal;
+};
+
+void client_call_start(struct channel *channel, struct client_call *call);
+/* Streams: false once more than 256 KiB wait unsent: go on in on_writable. */
+bool client_call_send(struct client_call *call, const ProtobufCMessage *message);
+void client_call_half_close(struct client_call *call);
+/* Resets the stream; on_done() follows with CANCELLED. A call that is over is fine. */
+void client_call_cancel(struct client_call *call);
+/* Reading back-pressure for streams: on_message() stops until resumed, and the
+ * server's sending stalls. */
+void client_call_pause_reading(struct client_call *call);
+void client_call_resume_reading(struct client_call *call);
+/* First value of the answer's initial metadata or trailers; NULL if absent.
+ * In on_message() and on_done() only. */
+const char *client_call_metadata(struct client_call *call, const char *name, size_t *size);
+
+/* A unary call from a thread that is not the loop's: waits for the outcome.
+ * Gives the answer (free with protobuf_c_message_free_unpacked(m, NULL)), NULL
+ * unless the status is OK. */
+ProtobufCMessage *channel_call_wait(struct channel *channel, const char *path,
+                                    const ProtobufCMessageDescriptor *response,
+                                    const ProtobufCMessage *request,
+                                    const struct client_metadata *metadata, size_t metadata_count,
+                                    int64_t timeout_ms, struct rpc_status *status);
+
+#endif
