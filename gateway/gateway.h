@@ -1,0 +1,33 @@
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include "core/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The documented JSON API under /sync, translated into RPC calls: an HTTP/1.1
+ * server on a loop and thread of its own, with a channel to the service, in
+ * this process or elsewhere. */
+
+struct gateway;
+struct rpc_registry;
+
+struct gateway_options {
+    const char *address;                   /* "127.0.0.1:8470"; port 0: any free one */
+    const struct rpc_registry *registry;   /* in this process; NULL: remote */
+    const char *rpc_address;               /* remote: "127.0.0.1:9470" */
+    size_t body_bytes_max;                 /* 0: 1 MiB */
+    size_t header_bytes_max;               /* 0: 16 KiB */
+    unsigned connections_max;              /* 0: 1,000 */
+    int64_t timeout_ms;                    /* read, write and idle; 0: 30,000 */
+};
+
+/* Listening when it returns. ERR_UNAVAILABLE names the address and why. */
+MUST_USE enum err gateway_open(const struct gateway_options *options, struct gateway **gateway,
+                               struct why *why);
+const char *gateway_address(const struct gateway *gateway);   /* with the bound port; lent */
+/* Stops accepting, lets answers go out for at most grace_ms, frees. Blocks. */
+void gateway_close(struct gateway *gateway, int64_t grace_ms);
+
+#endif
