@@ -1,0 +1,198 @@
+#include "tools/syncd/config.h"
+
+#include "core/limits.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SECOND_MS = 1000, DAY_MS = 24 * 3600 * 1000 };
+
+/* Log levels and formats are listed in the order of their enums. */
+/* clang-format off */
+const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
+    [SYNCD_DATA_DIR] = {
+        .name = "data-dir", .fallback = "./sync-data", .placeholder = "DIR",
+        .help = "Where everything is kept; created if it does not exist." },
+    [SYNCD_RPC_LISTEN] = {
+        .name = "rpc-listen", .fallback = "127.0.0.1:9470", .placeholder = "ADDRESS:PORT",
+        .help = "gRPC for clients and workers. Port 0 takes any free one." },
+    [SYNCD_HTTP_LISTEN] = {
+        .name = "http-listen", .fallback = "127.0.0.1:8470", .placeholder = "ADDRESS:PORT",
+        .help = "The JSON API. Port 0 takes any free one; none turns it off." },
+    [SYNCD_INSECURE_LISTEN_ANYWHERE] = {
+        .name = "insecure-listen-anywhere", .type = SETTING_SWITCH,
+        .help = "Listen on other than loopback addresses although nobody is asked who he is:"
+                " whoever reaches the ports may do everything." },
+    [SYNCD_PORTS_FILE] = {
+        .name = "ports-file", .placeholder = "FILE",
+        .help = "Written once both addresses are listening:"
+                " {\"rpc\": \"127.0.0.1:PORT\", \"http\": \"127.0.0.1:PORT\"}." },
+    [SYNCD_LOG_FORMAT] = {
+        .name = "log-format", .type = SETTING_CHOICE, .fallback = "auto",
+        .choices = "auto|text|json",
+        .help = "auto is text on a terminal and JSON elsewhere." },
+    [SYNCD_LOG_LEVEL] = {
+        .name = "log-level", .type = SETTING_CHOICE, .fallback = "info",
+        .choices = "debug|info|warning|error", .help = "The least serious event to log." },
+    [SYNCD_RPC_THREADS] = {
+        .name = "rpc-threads", .type = SETTING_NUMBER, .fallback = "0", .most = 64,
+        .help = "Threads for gRPC connections; 0 is half as many as there are processors." },
+    [SYNCD_MESSAGE_BYTES_MAX] = {
+        .name = "message-bytes-max", .type = SETTING_SIZE, .fallback = "4MiB",
+        .least = 64 << 10, .most = 64 << 20, .help = "Largest gRPC request." },
+    [SYNCD_RPC_CONNECTIONS_MAX] = {
+        .name = "rpc-connections-max", .type = SETTING_NUMBER, .fallback = "10000",
+        .least = 1, .most = 1000000, .help = "gRPC connections at a time." },
+    [SYNCD_HTTP_CONNECTIONS_MAX] = {
+        .name = "http-connections-max", .type = SETTING_NUMBER, .fallback = "1000",
+        .least = 1, .most = 1000000, .help = "HTTP connections at a time." },
+    [SYNCD_HTTP_BODY_BYTES_MAX] = {
+        .name = "http-body-bytes-max", .type = SETTING_SIZE, .fallback = "1MiB",
+        .least = 1 << 10, .most = 1 << 20, .help = "Largest HTTP request body." },
+    [SYNCD_STORE_CACHE] = {
+        .name = "store-cache", .type = SETTING_SIZE, .fallback = "32MiB", .least = 1 << 20,
+        .help = "Memory for blocks read from disk." },
+    [SYNCD_STORE_WRITE_BUFFER] = {
+        .name = "store-write-buffer", .type = SETTING_SIZE, .fallback = "64MiB",
+        .least = 4 << 20, .help = "Memory for writes that are in the log and not yet in files." },
+    [SYNCD_LEASE_TTL] = {
+        .name = "lease-ttl", .type = SETTING_DURATION, .fallback = "60s",
+        .least = LEASE_TTL_MS_MIN, .most = LEASE_TTL_MS_MAX,
+        .help = "A worker that is silent for so long loses its job." },
+    [SYNCD_ACK_TIMEOUT] = {
+        .name = "ack-timeout", .type = SETTING_DURATION, .fallback = "5s", .least = 100,
+        .most = 60 * SECOND_MS, .help = "A job pushed to a worker must be acknowledged in time." },
+    [SYNCD_PAUSE_GRACE] = {
+        .name = "pause-grace", .type = SETTING_DURATION, .fallback = "0",
+        .most = LEASE_TTL_MS_MAX,
+        .help = "How long a worker may take to let go of a paused job; 0 is the lease's length." },
+    [SYNCD_BACKOFF_BASE] = {
+        .name = "backoff-base", .type = SETTING_DURATION, .fallback = "5s", .least = 1,
+        .most = DAY_MS, .help = "Longest wait before the first retry; doubled for each next one." },
+    [SYNCD_BACKOFF_CAP] = {
+        .name = "backoff-cap", .type = SETTING_DURATION, .fallback = "15m", .least = 1,
+        .most = DAY_MS, .help = "Longest wait before any retry." },
+    [SYNCD_LOOKBACK] = {
+        .name = "lookback", .type = SETTING_DURATION, .fallback = "5m", .most = 30LL * DAY_MS,
+        .help = "An incremental sync begins so long before its watermark." },
+    [SYNCD_SAFETY_LAG] = {
+        .name = "safety-lag", .type = SETTING_DURATION, .fallback = "0", .most = DAY_MS,
+        .help = "A sync ends so long before its own start." },
+    [SYNCD_ATTEMPTS_MAX] = {
+        .name = "attempts-max", .type = SETTING_NUMBER, .fallback = "20", .least = 1,
+        .most = 1000, .help = "Hard bound on the attempts of one job." },
+    [SYNCD_EXPIRIES_MAX] = {
+        .name = "expiries-max", .type = SETTING_NUMBER, .fallback = "5", .least = 1,
+        .most = 1000, .help = "So many lost leases in a row fail a job." },
+    [SYNCD_ORGS_MAX] = {
+        .name = "orgs-max", .type = SETTING_NUMBER, .fallback = "100000", .least = 1,
+        .most = 10000000, .help = "Organisations, created at their first use." },
+    [SYNCD_SHUTDOWN_GRACE] = {
+        .name = "shutdown-grace", .type = SETTING_DURATION, .fallback = "10s",
+        .most = 600 * SECOND_MS,
+        .help = "After SIGTERM, how long calls may take to end. A second signal ends at once." },
+    [SYNCD_CONFIG] = {
+        .name = "config", .reach = SETTING_NOT_IN_FILE, .placeholder = "FILE",
+        .help = "A file of lines `name = value`, named as the flags are; # begins a comment." },
+    [SYNCD_CHECK_CONFIG] = {
+        .name = "check-config", .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        .help = "Check the settings, say what is wrong with them, and end." },
+    [SYNCD_VERSION] = {
+        .name = "version", .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        .help = "Print the version." },
+    [SYNCD_HELP] = {
+        .name = "help", .letter = 'h', .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        .help = "Print this." },
+};
+/* clang-format on */
+
+/* Only what is certainly this machine: names other than localhost may resolve
+ * to anything. */
+static bool is_loopback(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    size_t size = colon != NULL ? (size_t)(colon - address) : strlen(address);
+    char host[64];
+    struct in_addr v4;
+
+    if (size >= sizeof host)
+        return false;
+    memcpy(host, address, size);
+    host[size] = '\0';
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+static enum err check_address(const struct settings *settings, enum syncd_setting setting,
+                              struct why *why)
+{
+    const char *name = syncd_settings[setting].name;
+    const char *address = settings_text(settings, setting);
+
+    if (strrchr(address, ':') == NULL)
+        return err_because(why, ERR_INVALID, "%s: \"%.80s\" has no port; write ADDRESS:PORT", name,
+                           address);
+    if (is_loopback(address) || settings_switch(settings, SYNCD_INSECURE_LISTEN_ANYWHERE))
+        return OK;
+    return err_because(why, ERR_INVALID,
+                       "%s: %.60s is not a loopback address, and this server does not ask callers"
+                       " who they are; if anybody who can reach it may do everything, give"
+                       " --insecure-listen-anywhere",
+                       name, address);
+}
+
+static unsigned threads_by_default(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return processors < 4 ? 1 : (unsigned)(processors / 2);
+}
+
+static void read_queue(const struct settings *settings, struct queue_options *options)
+{
+    queue_options_default(options);
+    options->lease_ttl_ms = settings_number(settings, SYNCD_LEASE_TTL);
+    options->ack_ms = settings_number(settings, SYNCD_ACK_TIMEOUT);
+    options->pause_grace_ms = settings_number(settings, SYNCD_PAUSE_GRACE);
+    options->backoff_base_ms = settings_number(settings, SYNCD_BACKOFF_BASE);
+    options->backoff_cap_ms = settings_number(settings, SYNCD_BACKOFF_CAP);
+    options->lookback_ms = settings_number(settings, SYNCD_LOOKBACK);
+    options->safety_lag_ms = settings_number(settings, SYNCD_SAFETY_LAG);
+    options->attempts_max = (uint32_t)settings_number(settings, SYNCD_ATTEMPTS_MAX);
+    options->expiries_max = (uint32_t)settings_number(settings, SYNCD_EXPIRIES_MAX);
+    options->orgs_max = (uint32_t)settings_number(settings, SYNCD_ORGS_MAX);
+}
+
+enum err syncd_config_read(const struct settings *settings, struct syncd_config *config,
+                           struct why *why)
+{
+    const char *http = settings_text(settings, SYNCD_HTTP_LISTEN);
+    enum err e = check_address(settings, SYNCD_RPC_LISTEN, why);
+
+    *config = (struct syncd_config){
+        .data_directory = settings_text(settings, SYNCD_DATA_DIR),
+        .rpc_address = settings_text(settings, SYNCD_RPC_LISTEN),
+        .http_address = strcmp(http, "none") != 0 ? http : NULL,
+        .ports_file = settings_text(settings, SYNCD_PORTS_FILE),
+        .log_format = (enum log_format)settings_choice(settings, SYNCD_LOG_FORMAT),
+        .log_level = (enum log_level)settings_choice(settings, SYNCD_LOG_LEVEL),
+        .rpc_threads = (unsigned)settings_number(settings, SYNCD_RPC_THREADS),
+        .rpc_connections_max = (unsigned)settings_number(settings, SYNCD_RPC_CONNECTIONS_MAX),
+        .http_connections_max = (unsigned)settings_number(settings, SYNCD_HTTP_CONNECTIONS_MAX),
+        .message_bytes_max = (size_t)settings_number(settings, SYNCD_MESSAGE_BYTES_MAX),
+        .http_body_bytes_max = (size_t)settings_number(settings, SYNCD_HTTP_BODY_BYTES_MAX),
+        .store_cache_bytes = (size_t)settings_number(settings, SYNCD_STORE_CACHE),
+        .store_write_buffer_bytes = (size_t)settings_number(settings, SYNCD_STORE_WRITE_BUFFER),
+        .shutdown_grace_ms = settings_number(settings, SYNCD_SHUTDOWN_GRACE),
+    };
+    read_queue(settings, &config->queue);
+    if (config->rpc_threads == 0)
+        config->rpc_threads = threads_by_default();
+    if (e == OK && config->http_address != NULL)
+        e = check_address(settings, SYNCD_HTTP_LISTEN, why);
+    if (e == OK && config->queue.backoff_cap_ms < config->queue.backoff_base_ms)
+        e = err_because(why, ERR_INVALID, "backoff-cap is less than backoff-base");
+    return e;
+}

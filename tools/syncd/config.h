@@ -1,0 +1,40 @@
+#ifndef TOOLS_SYNCD_CONFIG_H
+#define TOOLS_SYNCD_CONFIG_H
+
+#include "core/base/log.h"
+#include "core/queue.h"
+#include "tools/settings/settings.h"
+
+/* What syncd can be told: the one table, and what it comes to. */
+
+/* One line of the program's settings, in the order --help shows them. */
+enum syncd_setting {
+    SYNCD_DATA_DIR, SYNCD_RPC_LISTEN, SYNCD_HTTP_LISTEN, SYNCD_INSECURE_LISTEN_ANYWHERE,
+    SYNCD_PORTS_FILE, SYNCD_LOG_FORMAT, SYNCD_LOG_LEVEL, SYNCD_RPC_THREADS,
+    SYNCD_MESSAGE_BYTES_MAX, SYNCD_RPC_CONNECTIONS_MAX, SYNCD_HTTP_CONNECTIONS_MAX,
+    SYNCD_HTTP_BODY_BYTES_MAX, SYNCD_STORE_CACHE, SYNCD_STORE_WRITE_BUFFER, SYNCD_LEASE_TTL,
+    SYNCD_ACK_TIMEOUT, SYNCD_PAUSE_GRACE, SYNCD_BACKOFF_BASE, SYNCD_BACKOFF_CAP, SYNCD_LOOKBACK,
+    SYNCD_SAFETY_LAG, SYNCD_ATTEMPTS_MAX, SYNCD_EXPIRIES_MAX, SYNCD_ORGS_MAX,
+    SYNCD_SHUTDOWN_GRACE, SYNCD_CONFIG, SYNCD_CHECK_CONFIG, SYNCD_VERSION, SYNCD_HELP,
+    SYNCD_SETTING_COUNT
+};
+
+extern const struct setting syncd_settings[SYNCD_SETTING_COUNT];
+
+struct syncd_config {               /* text is lent by the settings */
+    const char *data_directory, *rpc_address, *http_address;   /* http NULL: none */
+    const char *ports_file;         /* NULL: none */
+    enum log_format log_format;
+    enum log_level log_level;
+    unsigned rpc_threads, rpc_connections_max, http_connections_max;
+    size_t message_bytes_max, http_body_bytes_max, store_cache_bytes, store_write_buffer_bytes;
+    int64_t shutdown_grace_ms;
+    struct queue_options queue;
+};
+
+/* ERR_INVALID if the settings do not fit together, or would open the service
+ * to a network without authentication. */
+MUST_USE enum err syncd_config_read(const struct settings *settings, struct syncd_config *config,
+                                    struct why *why);
+
+#endif

@@ -1,0 +1,158 @@
+#include "tools/syncd/service.h"
+
+#include "core/engine.h"
+#include "gateway/gateway.h"
+#include "rpc/methods/methods.h"
+#include "rpc/server.h"
+#include "tools/syncd/ports_file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct service {
+    struct store *store;
+    struct engine *engine;
+    struct methods *methods;
+    struct rpc_registry *registry;
+    struct rpc_server *server;
+    struct gateway *gateway;
+};
+
+static enum err open_store(struct service *service, const struct syncd_config *config,
+                           struct why *why)
+{
+    char directory[PATH_MAX];
+    struct store_rocksdb_options options = {
+        .directory = directory,
+        .cache_bytes = config->store_cache_bytes,
+        .write_buffer_bytes = config->store_write_buffer_bytes,
+    };
+    int size = snprintf(directory, sizeof directory, "%s/store", config->data_directory);
+
+    if (size < 0 || (size_t)size >= sizeof directory)
+        return err_because(why, ERR_INVALID, "data-dir: the path is too long");
+    if (mkdir(config->data_directory, 0700) != 0 && errno != EEXIST)
+        return err_because(why, ERR_UNAVAILABLE, "data-dir: cannot create %.100s: %s",
+                           config->data_directory, strerror(errno));
+    return store_rocksdb_open(&options, &service->store, why);
+}
+
+static enum err open_engine(struct service *service, const struct syncd_config *config,
+                            struct why *why)
+{
+    struct queue_deps deps = {
+        .store = service->store,
+        .clock = clock_real(),
+        .random = random_real(),
+        .options = config->queue,
+    };
+
+    return engine_open(&deps, &service->engine, why);
+}
+
+static enum err open_methods(struct service *service, struct why *why)
+{
+    struct methods_options options = { .engine = service->engine, .version = SYNC_VERSION };
+
+    service->registry = rpc_registry_new();
+    service->methods = methods_new(&options);
+    if (service->registry == NULL || service->methods == NULL)
+        return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    methods_register(service->methods, service->registry);
+    return OK;
+}
+
+static enum err open_server(struct service *service, const struct syncd_config *config,
+                            struct why *why)
+{
+    struct rpc_server_options options = {
+        .address = config->rpc_address,
+        .registry = service->registry,
+        .threads = config->rpc_threads,
+        .message_bytes_max = config->message_bytes_max,
+        .connections_max = config->rpc_connections_max,
+    };
+
+    return rpc_server_open(&options, &service->server, why);
+}
+
+static enum err open_gateway(struct service *service, const struct syncd_config *config,
+                             struct why *why)
+{
+    struct gateway_options options = {
+        .address = config->http_address,
+        .registry = service->registry,
+        .body_bytes_max = config->http_body_bytes_max,
+        .connections_max = config->http_connections_max,
+    };
+
+    if (config->http_address == NULL)
+        return OK;
+    return gateway_open(&options, &service->gateway, why);
+}
+
+enum err service_open(const struct syncd_config *config, struct service **service, struct why *why)
+{
+    struct service *opened = calloc(1, sizeof *opened);
+    enum err e;
+
+    if (opened == NULL)
+        return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    e = open_store(opened, config, why);
+    if (e == OK)
+        e = open_engine(opened, config, why);
+    if (e == OK)
+        e = open_methods(opened, why);
+    if (e == OK)
+        e = open_server(opened, config, why);
+    if (e == OK)
+        e = open_gateway(opened, config, why);
+    if (e == OK && config->ports_file != NULL)
+        e = ports_file_write(config->ports_file, service_rpc_address(opened),
+                             service_http_address(opened), why);
+    if (e != OK) {
+        service_close(opened, 0);
+        return e;
+    }
+    *service = opened;
+    return OK;
+}
+
+const char *service_rpc_address(const struct service *service)
+{
+    return rpc_server_address(service->server);
+}
+
+const char *service_http_address(const struct service *service)
+{
+    return service->gateway != NULL ? gateway_address(service->gateway) : NULL;
+}
+
+/* What is left of the grace, so that one slow part does not add up with the next. */
+static int64_t left_ms(int64_t end_ms)
+{
+    int64_t left = end_ms - clock_mono_ms(clock_real());
+
+    return left > 0 ? left : 0;
+}
+
+void service_close(struct service *service, int64_t grace_ms)
+{
+    int64_t end_ms = clock_mono_ms(clock_real()) + grace_ms;
+
+    if (service == NULL)
+        return;
+    if (service->methods != NULL && service->server != NULL)
+        methods_drain(service->methods);
+    rpc_server_close(service->server, left_ms(end_ms));
+    gateway_close(service->gateway, left_ms(end_ms));
+    engine_close(service->engine);
+    methods_free(service->methods);
+    rpc_registry_free(service->registry);
+    if (service->store != NULL)
+        service->store->ops->close(service->store);
+    free(service);
+}
