@@ -5,6 +5,7 @@
 #include "core/base/heap.h"
 #include "core/base/list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One thread's event loop: readiness of sockets (libevent), timers, and a
@@ -16,11 +17,13 @@ struct event_base;
 
 /* Gives a loop that does not run yet. NULL if out of memory or descriptors. */
 struct loop *loop_new(void);
+/* Runs what was still handed over, then frees. The loop does not run. NULL is fine. */
 void loop_free(struct loop *loop);
 
 /* Runs until loop_stop(); returns on the calling thread. */
 void loop_run(struct loop *loop);
-/* Any thread; a signal handler may not. */
+/* Any thread; a signal handler may not. A loop that does not run yet returns
+ * at once when it is run. */
 void loop_stop(struct loop *loop);
 
 /* Starts a thread of its own that runs the loop; loop_join() stops it and
@@ -36,6 +39,13 @@ struct loop_task {
 };
 
 void loop_post(struct loop *loop, struct loop_task *task);
+
+/* Runs the task when everything else that woke the loop is done, just before
+ * it waits again: for output that gathers. Loop's thread only. */
+void loop_post_last(struct loop *loop, struct loop_task *task);
+
+/* True on the thread that is running the loop. */
+bool loop_is_current(const struct loop *loop);
 
 /* A timer; zero-initialise `item`. Starting one that runs moves it. Loop's
  * thread only. Delay in ms, monotonic. */
