@@ -23,6 +23,10 @@ enum {
     LEASE_TTL_MS_MIN = 5 * 1000,
     LEASE_TTL_MS_MAX = 3600 * 1000,
     TURN_REQUESTS_MAX = 4096,        /* handled before a commit */
+    BOARD_ORGS_MAX = 16384,          /* whose pace is remembered */
+    WATCH_EVENTS_MAX = 16384,        /* that can be gone back to */
+    WATCH_BYTES_MAX = 16 << 20,      /* of those events together */
+    WATCH_IDLE_MS = 5 * 60 * 1000,   /* without a watcher: then events are not kept */
 };
 
 _Static_assert(DATA_SIZE_MAX < (16 << 20), "a job fits into one RPC message");

@@ -424,10 +424,7 @@ static enum err refuse_newer(struct rocks *rocks, const char *path, struct why *
     size_t count;
 
     names = rocksdb_list_column_families(rocks->options, path, &count, &message);
-    if (message != NULL) {
-        rocksdb_free(message);   /* no store there yet, or opening it will say what is wrong */
-        return OK;
-    }
+    rocksdb_free(message);   /* no store there yet; or opening it will say what is wrong */
     for (size_t i = 0; i < count && e == OK; i++)
         if (!is_ours(names[i]))
             e = err_because(why, ERR_CORRUPT,
