@@ -11,11 +11,13 @@ struct methods;
 
 struct methods_options {
     struct engine *engine;           /* borrowed */
-    const char *version;
+    const char *version;             /* borrowed; "1.0.0" */
+    int64_t lease_ttl_ms;            /* for workers that name none; 0: 60,000 */
 };
 
 /* Gives the three services. NULL if out of memory. */
 struct methods *methods_new(const struct methods_options *options);
+/* Every call must be over. NULL is fine. */
 void methods_free(struct methods *methods);
 /* Adds sync.v1.SyncService, WorkerService and AdminService. */
 void methods_register(struct methods *methods, struct rpc_registry *registry);

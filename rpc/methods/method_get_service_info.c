@@ -1,0 +1,55 @@
+#include "rpc/methods/method.h"
+
+/* GetServiceInfo: the whole service, for everybody. */
+
+static enum err prepare(struct method_call *m)
+{
+    m->core.base.verb = QUEUE_SERVICE_INFO;
+    return OK;
+}
+
+static const char *status_of(const struct service_info *info)
+{
+    if (info->draining)
+        return "draining";
+    return info->degraded ? "degraded" : "active";
+}
+
+/* "5d 12h 30m": always all three. */
+static char *build_uptime(struct builder *builder, int64_t uptime_ms)
+{
+    long long minutes = uptime_ms / 60000;
+    char *text = arena_printf(builder->mem, "%lldd %lldh %lldm", minutes / (24 * 60),
+                              minutes / 60 % 24, minutes % 60);
+
+    builder->full |= text == NULL;
+    return text;
+}
+
+static void *reply(struct method_call *m, struct builder *builder)
+{
+    const struct service_info *info = &m->core.service_info.info;
+    Sync__V1__GetServiceInfoResponse *response =
+        build_message(builder, &sync__v1__get_service_info_response__descriptor);
+
+    if (response == NULL)
+        return NULL;
+    response->version = build_text(builder, bytes_of_text(m->methods->version));
+    response->status = build_text(builder, bytes_of_text(status_of(info)));
+    response->active_jobs = info->active;
+    response->completed_jobs = info->completed;
+    response->failed_jobs = info->failed;
+    response->queued_jobs = info->queued;
+    response->uptime = build_uptime(builder, info->uptime_ms);
+    response->uptime_seconds = (uint64_t)(info->uptime_ms / 1000);
+    return response;
+}
+
+METHOD_START(get_service_info)
+{
+    static const struct method_steps steps = { .any_org = true,
+                                               .prepare = prepare,
+                                               .reply = reply };
+
+    method_run(call, context, request, &steps);
+}
