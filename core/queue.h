@@ -166,6 +166,7 @@ struct worker {
     uint32_t source_count, target_count, slots;  /* in */
     void (*push)(struct worker *worker, run_id run, uint32_t epoch, enum directive directive);
     struct link link;                            /* queue's, like what follows */
+    struct link leases;
     uint32_t held;
     bool joined;
 };

@@ -132,13 +132,14 @@ struct run {
     uint32_t epoch;                  /* grows by one at each lease */
     uint32_t generation;             /* grows when the run starts over */
     uint32_t attempts;               /* leases taken up so far */
+    uint32_t failures;               /* attempts that failed, in all */
     uint32_t fruitless;              /* consecutive failed attempts without a newer checkpoint */
     uint32_t expiries;               /* consecutive lease expiries */
     bool moved;                      /* a checkpoint came in this attempt */
     bool checkpointed;               /* the store holds one */
-    bool acknowledged;               /* the worker has said that it has it */
+    bool ready;                      /* stands in the ready order: nothing holds it back */
     bool head;                       /* goes before its class: it was resumed */
-    uint64_t order;                  /* place in the ready order; 0: none yet */
+    uint64_t order;                  /* its place there and among its name's runs; 0: none yet */
     int64_t queued_at_ms, started_at_ms, paused_at_ms, resumed_at_ms, ended_at_ms;
     int64_t not_before_ms, leased_at_ms, nominal_ms;
     int64_t worked_ms;               /* in attempts that are over */

@@ -15,8 +15,8 @@
  *             may go away at any time: then call_is_over() is true, sending is
  *             harmless and does nothing, and on_over runs once.
  * Memory      call_arena() is the call's memory limit (default 4 MiB and the
- *             request). Streams: per-message memory comes from
- *             call_message_arena(), which is emptied after each on_message(). */
+ *             request). The messages of a
+ *             stream lie in an arena of their own, emptied for each. */
 
 struct rpc_call;
 
@@ -31,10 +31,13 @@ void call_post(struct rpc_call *call, struct loop_task *task);
 struct arena *call_arena(struct rpc_call *call);
 ProtobufCAllocator *call_allocator(struct rpc_call *call);   /* over the arena */
 const struct rpc_method *call_method(struct rpc_call *call);
+const struct rpc_service *call_service(struct rpc_call *call);
 
 /* First value of a request header; NULL if absent. ASCII names in lower case;
  * "-bin" values come decoded, their size in *size (may be NULL). */
 const char *call_metadata(struct rpc_call *call, const char *name, size_t *size);
+/* The same for a header that came several times: 0 is the first. */
+const char *call_metadata_at(struct rpc_call *call, const char *name, size_t index, size_t *size);
 
 /* Milliseconds until the caller's deadline; INT64_MAX if it set none. */
 int64_t call_time_left_ms(struct rpc_call *call);
@@ -49,9 +52,8 @@ void call_on_over(struct rpc_call *call, void (*on_over)(struct rpc_call *call))
 void call_set_tag(struct rpc_call *call, void *tag);
 void *call_tag(struct rpc_call *call);
 
-/* Streams of requests: each message, then half-close. The message lies in
- * call_message_arena() and is gone after on_message() unless held back with
- * call_pause_reading(): then no further message is delivered (and the peer's
+/* Streams of requests: each message, then half-close. The message is gone
+ * after on_message() unless held back with call_pause_reading(): then no further message is delivered (and the peer's
  * flow-control window stays shut) until call_resume_reading(). */
 void call_on_message(struct rpc_call *call,
                      void (*on_message)(struct rpc_call *call, const ProtobufCMessage *message));

@@ -15,6 +15,7 @@
  *             are gone when it returns. */
 
 struct channel;
+struct client_end;
 
 struct channel_options {
     const char *address;             /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
@@ -37,6 +38,9 @@ MUST_USE enum err channel_open_local(struct loop *loop, const struct rpc_registr
  * loop does not run. NULL is fine. */
 void channel_close(struct channel *channel);
 
+/* Any thread. */
+struct loop *channel_loop(const struct channel *channel);
+
 struct client_metadata {
     const char *name;                /* lower case; "-bin": value is sent base64 */
     struct bytes value;
@@ -57,7 +61,8 @@ struct client_call {
     void (*on_writable)(struct client_call *call);    /* may be NULL */
     void (*on_done)(struct client_call *call, const struct rpc_status *status);
     /* channel's */
-    void *internal;
+    struct client_end *end;
+    struct client_end *answer;       /* for client_call_metadata() */
 };
 
 void client_call_start(struct channel *channel, struct client_call *call);

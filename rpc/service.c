@@ -19,6 +19,7 @@ struct rpc_registry {
     size_t service_count;
     struct entry *entries;           /* open addressing, at most half full */
     size_t entry_count, room;        /* room: a power of two */
+    struct rpc_hooks *hooks;
 };
 
 /* Start-up cannot go on without memory, and nobody could do better above. */
@@ -129,4 +130,14 @@ const struct rpc_service *const *rpc_registry_services(const struct rpc_registry
 {
     *count = registry->service_count;
     return registry->services;
+}
+
+void rpc_registry_set_hooks(struct rpc_registry *registry, struct rpc_hooks *hooks)
+{
+    registry->hooks = hooks;
+}
+
+struct rpc_hooks *rpc_registry_hooks(const struct rpc_registry *registry)
+{
+    return registry->hooks;
 }

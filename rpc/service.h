@@ -36,6 +36,16 @@ struct rpc_service {
     void *context;                                 /* handed to start() */
 };
 
+/* What happens to every call, whatever carries it. Both may be NULL. */
+struct rpc_hooks {
+    /* Before the method starts, headers and deadline known. False refuses the
+     * call with *status. */
+    bool (*admit)(struct rpc_hooks *hooks, struct rpc_call *call, struct rpc_status *status);
+    /* Once for each call that was for a known method, when it is over. */
+    void (*ended)(struct rpc_hooks *hooks, struct rpc_call *call, enum rpc_code code,
+                  int64_t duration_us);
+};
+
 /* The set of services a server offers; built at start-up, then only read. */
 struct rpc_registry;
 
@@ -46,6 +56,9 @@ void rpc_registry_add(struct rpc_registry *registry, const struct rpc_service *s
 /* path: "/sync.v1.SyncService/QueueJob". NULLs if there is none. */
 const struct rpc_method *rpc_registry_find(const struct rpc_registry *registry, struct bytes path,
                                            const struct rpc_service **service);
+/* Borrowed; called on any loop's thread. */
+void rpc_registry_set_hooks(struct rpc_registry *registry, struct rpc_hooks *hooks);
+struct rpc_hooks *rpc_registry_hooks(const struct rpc_registry *registry);
 const struct rpc_service *const *rpc_registry_services(const struct rpc_registry *registry,
                                                        size_t *count);
 

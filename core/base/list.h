@@ -45,6 +45,17 @@ static inline void list_remove(struct link *link)
     link_init(link);
 }
 
+/* Moves everything in `from` to the end of `list`. */
+static inline void list_splice(struct link *list, struct link *from)
+{
+    while (link_is_linked(from)) {
+        struct link *link = from->next;
+
+        list_remove(link);
+        list_append(list, link);
+    }
+}
+
 #define list_each(link, list) \
     for (struct link *link = (list)->next; link != (list); link = link->next)
 

@@ -1,0 +1,485 @@
+#include "core/queue_state.h"
+
+#include "core/base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The turn: everything that was asked for since the last one, and everything
+ * that has come due, becomes one batch; the answers leave when it is durable. */
+
+enum { TURN_BYTES_MAX = 1 << 30, CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000 };
+
+static void (*const handlers[QUEUE_VERB_COUNT])(struct queue *, struct request *);
+
+void queue_options_default(struct queue_options *options)
+{
+    *options = (struct queue_options){
+        .lease_ttl_ms = 60 * 1000,
+        .ack_ms = 5 * 1000,
+        .backoff_base_ms = 5 * 1000,
+        .backoff_cap_ms = 15 * 60 * 1000,
+        .lookback_ms = 5 * 60 * 1000,
+        .attempts_max = 20,
+        .expiries_max = 5,
+        .orgs_max = 100 * 1000,
+    };
+}
+
+static void begin_turn(struct queue *queue)
+{
+    arena_reset(queue->mem);
+    queue->now_ms = clock_now_ms(queue->deps.clock);
+    queue->mono_ms = clock_mono_ms(queue->deps.clock);
+    queue->turn_error = OK;
+    queue->effects = NULL;
+    queue->effects_end = &queue->effects;
+}
+
+enum err queue_open(const struct queue_deps *deps, struct queue **out, struct why *why)
+{
+    struct queue *queue = calloc(1, sizeof *queue);
+    enum err e;
+
+    if (queue == NULL)
+        return err_because(why, ERR_LIMIT, "out of memory");
+    queue->deps = *deps;
+    queue->options = deps->options;
+    queue->txn = txn_new(deps->store);
+    queue->mem = arena_new(TURN_BYTES_MAX);
+    link_init(&queue->workers);
+    link_init(&queue->orphans);
+    link_init(&queue->posted);
+    link_init(&queue->answers);
+    link_init(&queue->lease_waits);
+    link_init(&queue->control_waits);
+    link_init(&queue->late_answers);
+    link_init(&queue->dirty_orgs);
+    link_init(&queue->sweep_orgs);
+    for (int i = 0; i < RUN_PRIORITY_COUNT; i++)
+        link_init(&queue->turns[i]);
+    if (queue->txn == NULL || queue->mem == NULL) {
+        queue_close(queue);
+        return err_because(why, ERR_LIMIT, "out of memory");
+    }
+    begin_turn(queue);
+    queue->opened_mono_ms = queue->mono_ms;
+    e = queue_load(queue, why);
+    if (e != OK) {
+        queue_close(queue);
+        return e;
+    }
+    *out = queue;
+    return OK;
+}
+
+static void answer_list(struct link *list, enum err e, const char *text)
+{
+    while (link_is_linked(list)) {
+        struct request *request = container_of(list->next, struct request, link);
+
+        list_remove(&request->link);
+        (void)err_because(&request->why, e, "%s", text);
+        request->done(request, e);
+    }
+}
+
+void queue_close(struct queue *queue)
+{
+    if (queue == NULL)
+        return;
+    answer_list(&queue->posted, ERR_UNAVAILABLE, "the server is shutting down");
+    answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the server is shutting down");
+    answer_list(&queue->control_waits, ERR_UNAVAILABLE, "the server is shutting down");
+    queue_forget(queue);
+    heap_free(&queue->deadlines);
+    heap_free(&queue->flushes);
+    txn_free(queue->txn);
+    arena_free(queue->mem);
+    free(queue);
+}
+
+void queue_post(struct queue *queue, struct request *request)
+{
+    assert(request->verb < QUEUE_VERB_COUNT);
+    link_init(&request->link);
+    list_append(&queue->posted, &request->link);
+}
+
+void answer(struct queue *queue, struct request *request, enum err e)
+{
+    if (e == ERR_UNAVAILABLE || e == ERR_UNCERTAIN || e == ERR_CORRUPT)
+        queue_fail_turn(queue, e, &request->why);
+    request->result = e;
+    list_append(&queue->answers, &request->link);
+}
+
+void queue_fail_turn(struct queue *queue, enum err e, const struct why *why)
+{
+    if (queue->turn_error != OK)
+        return;
+    queue->turn_error = e;
+    queue->turn_why = *why;
+}
+
+struct effect *effect_add(struct queue *queue, enum effect_kind kind)
+{
+    struct effect *effect = arena_alloc(queue->mem, sizeof *effect);
+
+    if (effect == NULL)
+        abort();
+    effect->kind = kind;
+    *queue->effects_end = effect;
+    queue->effects_end = &effect->next;
+    return effect;
+}
+
+/* Ids are given out ahead of the clock if need be, and never twice: the store
+ * knows a number that all of them lie below. */
+uint64_t queue_ticket(struct queue *queue)
+{
+    uint64_t now = (uint64_t)queue->now_ms << 12;
+
+    queue->ticket = now > queue->ticket ? now : queue->ticket + 1;
+    if (queue->ticket >= queue->meta.ticket_limit) {
+        queue->meta.ticket_limit = queue->ticket + ((uint64_t)TICKET_RESERVE_MS << 12);
+        queue->meta_dirty = true;
+    }
+    return queue->ticket;
+}
+
+run_id queue_new_run_id(struct queue *queue, const struct org *org)
+{
+    return queue_ticket(queue) << 8 | org->place.slot;
+}
+
+void queue_timer_due(struct queue *queue, const struct timer *timer)
+{
+    uint8_t slot = timer->org.slot;
+
+    if (timer->due_ms < queue->slot_due_ms[slot])
+        queue->slot_due_ms[slot] = timer->due_ms;
+    if (timer->due_ms < queue->timer_due_ms)
+        queue->timer_due_ms = timer->due_ms;
+}
+
+struct due_timers {
+    struct queue *queue;
+    struct timer timers[128];
+    unsigned count;
+    int64_t next_due_ms;
+};
+
+static bool collect_timer(void *ctx, struct bytes key, struct bytes value)
+{
+    struct due_timers *due = ctx;
+    struct timer timer;
+
+    (void)value;
+    if (!key_timer_read(bytes_copy(due->queue->mem, key), &timer)) {
+        log_event(LOG_ERROR, "a stored timer makes no sense", LOG_INT("size", key.size));
+        return true;
+    }
+    if (timer.due_ms > due->queue->now_ms || due->count == 128) {
+        due->next_due_ms = timer.due_ms;
+        return false;
+    }
+    due->timers[due->count++] = timer;
+    return true;
+}
+
+static enum err fire_slot(struct queue *queue, uint8_t slot, struct why *why)
+{
+    struct due_timers due = { .queue = queue, .next_due_ms = INT64_MAX };
+    struct key from = key_timer_from(slot, 0), to = key_after(&(struct key){ { slot }, 1 });
+    struct store_range range = { FAMILY_TIMER, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
+    enum err e = txn_scan(queue->txn, &range, collect_timer, &due, why);
+
+    queue->slot_due_ms[slot] = due.next_due_ms;    /* before firing: that may set new ones */
+    for (unsigned i = 0; i < due.count && e == OK; i++) {
+        struct key key = key_timer(&due.timers[i]);
+
+        txn_erase(queue->txn, FAMILY_TIMER, key_bytes(&key));
+        if (due.timers[i].kind == TIMER_SCHEDULE)
+            e = schedule_fire(queue, &due.timers[i], why);
+        else
+            e = backoff_over(queue, &due.timers[i], why);
+    }
+    return e;
+}
+
+static void fire_timers(struct queue *queue)
+{
+    struct why why = { .text = "" };
+
+    if (queue->now_ms < queue->timer_due_ms)
+        return;
+    for (int slot = 0; slot < 256; slot++)
+        if (queue->slot_due_ms[slot] <= queue->now_ms) {
+            enum err e = fire_slot(queue, (uint8_t)slot, &why);
+
+            if (e != OK) {
+                queue_fail_turn(queue, e, &why);
+                return;
+            }
+        }
+    queue->timer_due_ms = INT64_MAX;
+    for (int slot = 0; slot < 256; slot++)
+        if (queue->slot_due_ms[slot] < queue->timer_due_ms)
+            queue->timer_due_ms = queue->slot_due_ms[slot];
+}
+
+static void handle_posted(struct queue *queue)
+{
+    for (int i = 0; i < TURN_REQUESTS_MAX && link_is_linked(&queue->posted); i++) {
+        struct request *request = container_of(queue->posted.next, struct request, link);
+
+        list_remove(&request->link);
+        handlers[request->verb](queue, request);
+        if (queue->turn_error != OK)
+            return;
+    }
+}
+
+static void fill_late_answers(struct queue *queue)
+{
+    while (link_is_linked(&queue->late_answers)) {
+        struct request *request = container_of(queue->late_answers.next, struct request, link);
+
+        list_remove(&request->link);
+        control_fill(queue, container_of(request, struct control_request, base));
+    }
+}
+
+static enum err commit(struct queue *queue, struct why *why)
+{
+    org_write_counters(queue);
+    if (queue->meta_dirty) {
+        struct key key = key_meta();
+
+        txn_put(queue->txn, FAMILY_META, key_bytes(&key),
+                record_write_meta(&queue->meta, queue->mem));
+        queue->meta_dirty = false;
+    }
+    return txn_commit(queue->txn, why);
+}
+
+static void apply_effect(struct queue *queue, const struct effect *effect)
+{
+    struct board *board = queue->deps.board;
+
+    switch (effect->kind) {
+    case EFFECT_CHANGED:
+        if (queue->deps.watch != NULL)
+            watch_publish(queue->deps.watch, effect->info);
+        break;
+    case EFFECT_PUSH:
+        if (effect->worker != NULL)
+            effect->worker->push(effect->worker, effect->run, effect->epoch, effect->directive);
+        break;
+    case EFFECT_LEASED:
+        if (board != NULL)
+            board_lease_set(board, effect->run, effect->deadline_mono_ms);
+        break;
+    case EFFECT_UNLEASED:
+        if (board != NULL)
+            board_lease_gone(board, effect->run);
+        break;
+    case EFFECT_COMPLETED:
+        if (board != NULL)
+            board_completed(board, effect->org, effect->worked_ms);
+        break;
+    }
+}
+
+static void send_answers(struct queue *queue)
+{
+    while (link_is_linked(&queue->answers)) {
+        struct request *request = container_of(queue->answers.next, struct request, link);
+
+        list_remove(&request->link);
+        request->done(request, request->result);
+    }
+}
+
+/* Requests that wrote nothing: their answer holds though the turn failed. */
+static bool stands_alone(const struct request *request)
+{
+    switch (request->verb) {
+    case QUEUE_JOIN:
+    case QUEUE_LEAVE:
+    case QUEUE_LEASE_STOP:
+    case QUEUE_ACKNOWLEDGE:
+    case QUEUE_HEARTBEAT:
+    case QUEUE_SERVICE_INFO:
+    case QUEUE_DRAIN:
+        return true;
+    case QUEUE_LEASE:
+        return container_of(request, struct lease_request, base)->count == 0;
+    case QUEUE_SUBMIT:
+    case QUEUE_CONTROL:
+    case QUEUE_PURGE:
+    case QUEUE_PUT_ORG:
+    case QUEUE_DELETE_SCHEDULE:
+    case QUEUE_RESET_WATERMARK:
+    case QUEUE_REPORT:
+    case QUEUE_VERB_COUNT:
+    default:
+        return request->result == ERR_INVALID;
+    }
+}
+
+/* Nothing of this turn happened, or nobody knows: say so, and start over from
+ * what the store has. */
+static void turn_failed(struct queue *queue, enum err e, const struct why *why)
+{
+    struct why load_why;
+
+    log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
+    txn_drop(queue->txn);
+    list_splice(&queue->answers, &queue->control_waits);
+    list_each(link, &queue->answers) {
+        struct request *request = container_of(link, struct request, link);
+
+        if (stands_alone(request))
+            continue;
+        request->result = e == ERR_UNCERTAIN ? ERR_UNCERTAIN : ERR_UNAVAILABLE;
+        request->why = *why;
+        request->why.field[0] = '\0';
+    }
+    if (queue->deps.board != NULL)
+        board_leases_forgotten(queue->deps.board);
+    queue_forget(queue);
+    arena_reset(queue->mem);
+    if (e != ERR_UNCERTAIN && queue_load(queue, &load_why) == OK)
+        return;
+    queue->broken = true;
+    log_event(LOG_ERROR, "queue stopped", LOG_TEXT("advice", "open the store anew: restart"));
+}
+
+static void refuse_all(struct queue *queue)
+{
+    answer_list(&queue->posted, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
+    answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
+    answer_list(&queue->control_waits, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
+}
+
+static int64_t next_due(const struct queue *queue)
+{
+    int64_t due = INT64_MAX;
+    const struct heap_item *first;
+
+    if (link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs))
+        return 0;
+    if ((first = heap_first(&queue->deadlines)) != NULL && first->key < due)
+        due = first->key;
+    if ((first = heap_first(&queue->flushes)) != NULL && first->key < due)
+        due = first->key;
+    list_each(link, &queue->lease_waits) {
+        const struct request *request = container_of(link, struct request, link);
+        int64_t until = container_of(request, struct lease_request, base)->wait_until_ms;
+
+        due = until < due ? until : due;
+    }
+    list_each(link, &queue->control_waits) {
+        const struct request *request = container_of(link, struct request, link);
+        int64_t until = container_of(request, struct control_request, base)->wait_until_ms;
+
+        due = until < due ? until : due;
+    }
+    /* Timers go by the wall clock, which may jump: look at it now and then. */
+    if (queue->timer_due_ms != INT64_MAX) {
+        int64_t wait = queue->timer_due_ms - queue->now_ms;
+        int64_t look = queue->mono_ms + (wait < 0 ? 0 : wait > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : wait);
+
+        due = look < due ? look : due;
+    }
+    return due;
+}
+
+int64_t queue_turn(struct queue *queue)
+{
+    struct why why = { .text = "" };
+    enum err e;
+
+    if (queue->broken) {
+        refuse_all(queue);
+        return INT64_MAX;
+    }
+    begin_turn(queue);
+    fire_timers(queue);
+    if (queue->turn_error == OK)
+        lease_expire_due(queue);
+    if (queue->turn_error == OK)
+        report_flush_due(queue);
+    if (queue->turn_error == OK)
+        handle_posted(queue);
+    if (queue->turn_error == OK)
+        lease_match(queue);
+    lease_give_up_waits(queue);
+    if (queue->turn_error == OK)
+        control_released(queue);
+    if (queue->turn_error == OK)
+        fill_late_answers(queue);
+    if (queue->turn_error == OK)
+        org_sweep(queue);
+
+    e = queue->turn_error;
+    why = queue->turn_why;
+    if (e == OK)
+        e = commit(queue, &why);
+    if (e != OK) {
+        list_splice(&queue->answers, &queue->late_answers);
+        turn_failed(queue, e, &why);
+    } else {
+        for (const struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
+            apply_effect(queue, effect);
+    }
+    send_answers(queue);
+    return queue->broken ? 0 : next_due(queue);
+}
+
+static void handle_service_info(struct queue *queue, struct request *request)
+{
+    struct service_info *info = &container_of(request, struct service_info_request, base)->info;
+
+    *info = (struct service_info){
+        .active = queue->totals.active,
+        .queued = queue->totals.queued,
+        .completed = queue->totals.completed,
+        .failed = queue->totals.failed,
+        .cancelled = queue->totals.cancelled,
+        .uptime_ms = queue->mono_ms - queue->opened_mono_ms,
+        .draining = queue->draining,
+    };
+    answer(queue, request, OK);
+}
+
+static void handle_drain(struct queue *queue, struct request *request)
+{
+    queue->draining = true;
+    for (struct lease *lease = queue->leases; lease != NULL; lease = lease->by_run.next)
+        if (lease->directive == DIRECTIVE_GO_ON)
+            lease_set_directive(queue, lease, DIRECTIVE_DRAIN_IT);
+    container_of(request, struct drain_request, base)->leases = HASH_CNT(by_run, queue->leases);
+    answer(queue, request, OK);
+}
+
+static void (*const handlers[QUEUE_VERB_COUNT])(struct queue *, struct request *) = {
+    [QUEUE_SUBMIT] = handle_submit,
+    [QUEUE_CONTROL] = handle_control,
+    [QUEUE_PURGE] = handle_purge,
+    [QUEUE_PUT_ORG] = handle_put_org,
+    [QUEUE_DELETE_SCHEDULE] = handle_delete_schedule,
+    [QUEUE_RESET_WATERMARK] = handle_reset_watermark,
+    [QUEUE_JOIN] = handle_join,
+    [QUEUE_LEAVE] = handle_leave,
+    [QUEUE_LEASE] = handle_lease,
+    [QUEUE_LEASE_STOP] = handle_lease_stop,
+    [QUEUE_ACKNOWLEDGE] = handle_acknowledge,
+    [QUEUE_HEARTBEAT] = handle_heartbeat,
+    [QUEUE_REPORT] = handle_report,
+    [QUEUE_SERVICE_INFO] = handle_service_info,
+    [QUEUE_DRAIN] = handle_drain,
+};

@@ -1,0 +1,365 @@
+#include "core/queue_state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The ready order: only runs that nothing holds back stand in it, so that the
+ * next one is always at the front of some lane. Lanes keep a window of their
+ * head in memory and remember below which key nothing is left to find, so that
+ * a scan never walks over what was consumed. */
+
+struct ready_value {
+    run_id run;
+    struct bytes source, target;
+};
+
+static int compare(const struct lane_entry *a, const struct lane_entry *b)
+{
+    if (a->head != b->head)
+        return a->head ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static struct lane_entry *at(struct lane *lane, uint32_t i)
+{
+    assert(i < lane->count);
+    return &lane->window[(lane->first + i) % LANE_WINDOW];
+}
+
+/* Nothing outside the window lies below the entry any longer than it did. */
+static void lower_from(struct lane *lane, const struct lane_entry *entry)
+{
+    struct lane_entry from = { lane->from_head, lane->from_order, 0 };
+
+    if (compare(entry, &from) < 0) {
+        lane->from_head = entry->head;
+        lane->from_order = entry->order;
+    }
+}
+
+static void raise_from_behind(struct lane *lane, const struct lane_entry *entry)
+{
+    struct lane_entry from = { lane->from_head, lane->from_order, 0 };
+
+    if (compare(entry, &from) >= 0) {
+        lane->from_head = entry->head;
+        lane->from_order = entry->order + 1;
+    }
+}
+
+static void window_insert(struct lane *lane, const struct lane_entry *entry)
+{
+    uint32_t i;
+
+    if (lane->count == LANE_WINDOW) {
+        lower_from(lane, at(lane, LANE_WINDOW - 1));
+        lane->complete = false;
+        lane->count--;
+    }
+    i = lane->count++;
+    for (; i > 0 && compare(entry, at(lane, i - 1)) < 0; i--)
+        *at(lane, i) = *at(lane, i - 1);
+    *at(lane, i) = *entry;
+}
+
+static void window_remove(struct lane *lane, uint32_t i)
+{
+    if (i == 0) {
+        lane->first = (lane->first + 1) % LANE_WINDOW;
+    } else {
+        for (; i + 1 < lane->count; i++)
+            *at(lane, i) = *at(lane, i + 1);
+    }
+    lane->count--;
+}
+
+static struct lane *find(struct org *org, enum run_priority priority, uint32_t number)
+{
+    list_each(link, &org->classes[priority].lanes) {
+        struct lane *lane = container_of(link, struct lane, link);
+
+        if (lane->number == number)
+            return lane;
+    }
+    return NULL;
+}
+
+static char *text_of(struct bytes bytes)
+{
+    char *text = malloc(bytes.size + 1);
+
+    if (text == NULL)
+        abort();
+    if (bytes.size > 0)
+        memcpy(text, bytes.data, bytes.size);
+    text[bytes.size] = '\0';
+    return text;
+}
+
+static struct lane *add_lane(struct queue *queue, struct org *org, enum run_priority priority,
+                             struct bytes source, struct bytes target)
+{
+    struct org_class *class = &org->classes[priority];
+    struct lane *lane = calloc(1, sizeof *lane);
+
+    if (lane == NULL)
+        abort();
+    lane->org = org;
+    lane->priority = priority;
+    lane->number = key_lane(source, target);
+    lane->source = text_of(source);
+    lane->target = text_of(target);
+    lane->complete = true;
+    lane->from_head = true;
+    list_append(&class->lanes, &lane->link);
+    if (!link_is_linked(&class->turn))
+        list_append(&queue->turns[priority], &class->turn);
+    org->lane_count++;
+    return lane;
+}
+
+static void free_lane(struct lane *lane)
+{
+    struct org_class *class = &lane->org->classes[lane->priority];
+
+    list_remove(&lane->link);
+    if (!link_is_linked(&class->lanes))
+        list_remove(&class->turn);
+    lane->org->lane_count--;
+    free(lane->source);
+    free(lane->target);
+    free(lane);
+}
+
+void ready_free_lanes(struct queue *queue, struct org *org)
+{
+    (void)queue;
+    for (int i = 0; i < RUN_PRIORITY_COUNT; i++)
+        while (link_is_linked(&org->classes[i].lanes))
+            free_lane(container_of(org->classes[i].lanes.next, struct lane, link));
+}
+
+enum err ready_has_room(struct queue *queue, const struct org *org, const struct run_spec *spec,
+                        struct why *why)
+{
+    (void)queue;
+    if (org->lane_count < LANES_PER_ORG_MAX
+        || find((struct org *)(uintptr_t)org, spec->priority, key_lane(spec->source, spec->target)))
+        return OK;
+    return err_because(why, ERR_LIMIT,
+                       "jobs of %d different source and target pairs wait already", LANES_PER_ORG_MAX);
+}
+
+static bool split_value(struct bytes value, struct ready_value *out)
+{
+    const uint8_t *nul = value.size > 8 ? memchr(value.data + 8, 0, value.size - 8) : NULL;
+
+    if (nul == NULL)
+        return false;
+    out->run = key_run_read(bytes_of(value.data, 8));
+    out->source = bytes_of(value.data + 8, (size_t)(nul - value.data) - 8);
+    out->target = bytes_of(nul + 1, value.size - (size_t)(nul - value.data) - 1);
+    return true;
+}
+
+static struct bytes write_value(const struct loaded_run *loaded, uint8_t *data)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < 8; i++)
+        data[size++] = (uint8_t)(loaded->id >> 8 * (7 - i));
+    memcpy(data + size, loaded->spec.source.data, loaded->spec.source.size);
+    size += loaded->spec.source.size;
+    data[size++] = 0;
+    memcpy(data + size, loaded->spec.target.data, loaded->spec.target.size);
+    return bytes_of(data, size + loaded->spec.target.size);
+}
+
+void ready_insert(struct queue *queue, const struct loaded_run *loaded)
+{
+    const struct run_spec *spec = &loaded->spec;
+    uint32_t number = key_lane(spec->source, spec->target);
+    struct lane_entry entry = { loaded->run.head, loaded->run.order, loaded->id };
+    struct key key = key_ready(loaded->org->place, spec->priority, number, entry.head, entry.order);
+    struct lane *lane = find(loaded->org, spec->priority, number);
+    uint8_t value[8 + NAME_SIZE_MAX + 1 + NAME_SIZE_MAX];
+
+    if (lane == NULL)
+        lane = add_lane(queue, loaded->org, spec->priority, spec->source, spec->target);
+    txn_put(queue->txn, FAMILY_READY, key_bytes(&key), write_value(loaded, value));
+    if (lane->complete && lane->count < LANE_WINDOW)
+        window_insert(lane, &entry);
+    else if (lane->count > 0 && compare(&entry, at(lane, lane->count - 1)) < 0)
+        window_insert(lane, &entry);
+    else {
+        lane->complete = false;
+        lower_from(lane, &entry);
+    }
+}
+
+void ready_remove(struct queue *queue, const struct loaded_run *loaded)
+{
+    const struct run_spec *spec = &loaded->spec;
+    const struct lane_entry *entry = &loaded->stored_entry;
+    uint32_t number = key_lane(spec->source, spec->target);
+    struct key key = key_ready(loaded->org->place, spec->priority, number, entry->head, entry->order);
+    struct lane *lane = find(loaded->org, spec->priority, number);
+
+    txn_erase(queue->txn, FAMILY_READY, key_bytes(&key));
+    assert(lane != NULL);
+    for (uint32_t i = 0; i < lane->count; i++)
+        if (compare(at(lane, i), entry) == 0) {
+            if (i == 0)
+                raise_from_behind(lane, entry);
+            window_remove(lane, i);
+            break;
+        }
+    if (lane->count == 0 && lane->complete)
+        free_lane(lane);
+}
+
+struct refill {
+    struct lane *lane;
+    bool more;
+};
+
+static bool visit_refill(void *ctx, struct bytes key, struct bytes value)
+{
+    struct refill *refill = ctx;
+    struct lane *lane = refill->lane;
+    struct ready_value ready;
+
+    if (lane->count == LANE_WINDOW) {
+        refill->more = true;
+        return false;
+    }
+    if (split_value(value, &ready))
+        window_insert(lane, &(struct lane_entry){ key_head_read(key), key_run_read(key), ready.run });
+    return true;
+}
+
+/* Fills an empty window. The lane may turn out to be empty. */
+static enum err refill(struct queue *queue, struct lane *lane, struct why *why)
+{
+    struct key from = key_ready(lane->org->place, lane->priority, lane->number, lane->from_head,
+                                lane->from_order);
+    struct key prefix = key_ready_lane(lane->org->place, lane->priority, lane->number);
+    struct key to = key_after(&prefix);
+    struct store_range range = { FAMILY_READY, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
+    struct refill refill = { lane, false };
+    enum err e;
+
+    assert(lane->count == 0 && !lane->complete);
+    lane->first = 0;
+    e = txn_scan(queue->txn, &range, visit_refill, &refill, why);
+    lane->complete = e == OK && !refill.more;
+    if (lane->count > 0)
+        raise_from_behind(lane, at(lane, lane->count - 1));
+    return e;
+}
+
+static bool worker_can(const struct bytes *names, uint32_t count, const char *name)
+{
+    struct bytes wanted = bytes_of_text(name);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (bytes_equal(names[i], wanted) || (names[i].size == 1 && names[i].data[0] == '*'))
+            return true;
+    return false;
+}
+
+/* The first entry over all lanes of one organisation's class that the worker
+ * can do. */
+static struct lane *pick_of_class(struct queue *queue, struct org_class *class,
+                                  const struct worker *worker)
+{
+    struct lane *best = NULL;
+
+    list_each_safe(link, &class->lanes) {
+        struct lane *lane = container_of(link, struct lane, link);
+
+        if (!worker_can(worker->sources, worker->source_count, lane->source)
+            || !worker_can(worker->targets, worker->target_count, lane->target))
+            continue;
+        if (lane->count == 0) {
+            struct why why;
+            enum err e = refill(queue, lane, &why);
+
+            if (e != OK) {
+                queue_fail_turn(queue, e, &why);
+                return NULL;
+            }
+        }
+        if (lane->count == 0)
+            free_lane(lane);
+        else if (best == NULL || compare(at(lane, 0), at(best, 0)) < 0)
+            best = lane;
+    }
+    return best;
+}
+
+static bool org_is_at_limit(const struct org *org)
+{
+    return org->record.max_active != 0 && org->counters.active >= org->record.max_active;
+}
+
+struct lane *ready_pick(struct queue *queue, const struct worker *worker, struct lane_entry *entry)
+{
+    for (int priority = RUN_PRIORITY_CRITICAL; priority >= RUN_PRIORITY_LOW; priority--)
+        list_each_safe(link, &queue->turns[priority]) {
+            struct org_class *class = container_of(link, struct org_class, turn);
+            struct lane *lane;
+
+            if (org_is_at_limit(class->org))
+                continue;
+            lane = pick_of_class(queue, class, worker);
+            if (queue->turn_error != OK)
+                return NULL;
+            if (lane == NULL)
+                continue;
+            *entry = *at(lane, 0);
+            /* This organisation had its turn: the others come first now. */
+            list_remove(&class->turn);
+            list_append(&queue->turns[priority], &class->turn);
+            return lane;
+        }
+    return NULL;
+}
+
+struct lane_start {
+    struct queue *queue;
+    struct org *org;
+    struct lane *lane;
+};
+
+static bool visit_lane_start(void *ctx, struct bytes key, struct bytes value)
+{
+    struct lane_start *start = ctx;
+    struct ready_value ready;
+    enum run_priority priority = (enum run_priority)(RUN_PRIORITY_CRITICAL - key.data[5]);
+
+    if (split_value(value, &ready) && key.data[5] < RUN_PRIORITY_CRITICAL)
+        start->lane = add_lane(start->queue, start->org, priority, ready.source, ready.target);
+    return false;
+}
+
+/* Steps from lane to lane by seeking behind each one's last possible key. */
+enum err ready_load(struct queue *queue, struct org *org, struct why *why)
+{
+    struct key from = key_of_org(org->place), to = key_after(&from);
+    enum err e;
+
+    for (;;) {
+        struct store_range range = { FAMILY_READY, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
+        struct lane_start start = { queue, org, NULL };
+        struct key prefix;
+
+        e = txn_scan(queue->txn, &range, visit_lane_start, &start, why);
+        if (e != OK || start.lane == NULL)
+            return e;
+        start.lane->complete = false;
+        prefix = key_ready_lane(org->place, start.lane->priority, start.lane->number);
+        from = key_after(&prefix);
+    }
+}

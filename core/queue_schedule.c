@@ -1,0 +1,380 @@
+#include "core/queue_state.h"
+
+#include "core/schedule.h"
+
+#include <assert.h>
+
+/* Schedules and backoffs: what a due timer does. A schedule is a row: its rule,
+ * how far it has fired (the mark), and the run that waits for its next firing.
+ * Firing, mark and the next waiting run are written in one batch. */
+
+enum err schedule_load(struct queue *queue, struct org *org, struct bytes name,
+                       struct schedule_record *schedule, struct why *why)
+{
+    struct key key = key_name(org->place, name);
+    struct bytes value;
+    enum err e = txn_get(queue->txn, FAMILY_SCHEDULE, key_bytes(&key), queue->mem, &value, why);
+
+    if (e == ERR_NOT_FOUND)
+        return err_because(why, ERR_NOT_FOUND, "%.*s has no schedule", (int)name.size,
+                           (const char *)name.data);
+    return e == OK ? record_read_schedule(value, queue->mem, schedule, why) : e;
+}
+
+static void schedule_save(struct queue *queue, struct org *org, struct bytes name,
+                          const struct schedule_record *schedule)
+{
+    struct key key = key_name(org->place, name);
+
+    txn_put(queue->txn, FAMILY_SCHEDULE, key_bytes(&key),
+            record_write_schedule(schedule, queue->mem));
+}
+
+static void put_timer(struct queue *queue, const struct timer *timer)
+{
+    struct key key = key_timer(timer);
+
+    txn_put(queue->txn, FAMILY_TIMER, key_bytes(&key), bytes_of(NULL, 0));
+    queue_timer_due(queue, timer);
+}
+
+/* The schedule's timer and its waiting run stand for this time from now on. */
+static void aim_at(struct queue *queue, struct org *org, struct bytes name,
+                   struct schedule_record *schedule, int64_t nominal_ms)
+{
+    struct timer timer = { nominal_ms, TIMER_SCHEDULE, org->place, 0, name };
+
+    schedule->nominal_ms = schedule->due_ms = nominal_ms;
+    put_timer(queue, &timer);
+}
+
+enum err schedule_set(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync,
+                      struct why *why)
+{
+    struct schedule_record schedule = { .rule = loaded->spec.schedule,
+                                        .mark_ms = queue->now_ms,
+                                        .pending_run = loaded->id };
+    int64_t first;
+
+    if (!schedule_next(&schedule.rule, queue->now_ms, &first))
+        return err_field(why, "schedule.startAt", "schedule would never run: its times lie in the past");
+    aim_at(queue, loaded->org, loaded->spec.name, &schedule, first);
+    schedule_save(queue, loaded->org, loaded->spec.name, &schedule);
+    loaded->run.state = sync->paused ? RUN_PAUSED : RUN_SCHEDULED;
+    loaded->run.paused_at_ms = sync->paused ? queue->now_ms : 0;
+    loaded->run.not_before_ms = sync->paused ? 0 : first;
+    loaded->run.nominal_ms = first;
+    sync->scheduled = true;
+    return OK;
+}
+
+static void erase_row(struct queue *queue, struct org *org, struct bytes name,
+                      const struct schedule_record *schedule)
+{
+    struct timer timer = { schedule->due_ms, TIMER_SCHEDULE, org->place, 0, name };
+    struct key row = key_name(org->place, name), due = key_timer(&timer);
+
+    txn_erase(queue->txn, FAMILY_SCHEDULE, key_bytes(&row));
+    txn_erase(queue->txn, FAMILY_TIMER, key_bytes(&due));
+}
+
+static enum err unmark_sync(struct queue *queue, struct org *org, struct bytes name,
+                            struct why *why)
+{
+    struct sync_record sync;
+    enum err e = sync_load(queue, org, name, &sync, why);
+
+    if (e != OK)
+        return e;
+    sync.scheduled = false;
+    sync_save(queue, org, name, &sync);
+    return OK;
+}
+
+static enum err end_pending(struct queue *queue, struct org *org, run_id id, struct bytes actor,
+                            struct bytes reason, struct why *why)
+{
+    struct loaded_run pending;
+    enum err e = run_load(queue, org, id, &pending, why);
+
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    e = run_apply(&pending.run, EVENT_CANCEL, why);
+    assert(e == OK);
+    run_set_action(queue, &pending.run, actor, reason);
+    return run_ended(queue, &pending, why);
+}
+
+enum err schedule_remove(struct queue *queue, struct org *org, struct bytes name,
+                         struct bytes actor, struct bytes reason, struct why *why)
+{
+    struct schedule_record schedule;
+    enum err e = schedule_load(queue, org, name, &schedule, why);
+
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    if (e != OK)
+        return e;
+    erase_row(queue, org, name, &schedule);
+    e = end_pending(queue, org, schedule.pending_run, actor, reason, why);
+    return e == OK ? unmark_sync(queue, org, name, why) : e;
+}
+
+/* A new run that waits for the schedule's next firing; its spec is a copy. */
+static enum err add_pending(struct queue *queue, const struct loaded_run *fired,
+                            struct schedule_record *schedule, int64_t nominal_ms,
+                            enum run_state state)
+{
+    struct loaded_run next = { .org = fired->org,
+                               .id = queue_new_run_id(queue, fired->org),
+                               .spec = fired->spec,
+                               .run = { .state = state,
+                                        .queued_at_ms = queue->now_ms,
+                                        .nominal_ms = nominal_ms,
+                                        .not_before_ms = state == RUN_SCHEDULED ? nominal_ms : 0,
+                                        .paused_at_ms = state == RUN_PAUSED ? queue->now_ms : 0,
+                                        .progress = -1 } };
+    struct key key = key_run(next.org->place, next.id);
+
+    next.spec.queued_at_ms = queue->now_ms;
+    txn_put(queue->txn, FAMILY_SPEC, key_bytes(&key), record_write_spec(&next.spec, queue->mem));
+    run_save(queue, &next);
+    schedule->pending_run = next.id;
+    aim_at(queue, next.org, next.spec.name, schedule, nominal_ms);
+    return OK;
+}
+
+/* The latest time that is due and not too late, and how many were passed over.
+ * False: every missed one is too old. */
+static bool latest_due(const struct queue *queue, const struct schedule_record *schedule,
+                       int64_t *nominal_ms, uint64_t *passed)
+{
+    int64_t oldest = queue->now_ms - schedule_catch_up_ms(&schedule->rule), next;
+    bool found = false;
+
+    next = schedule->nominal_ms;
+    *passed = 0;
+    if (next < oldest) {
+        ++*passed;
+        if (!schedule_next(&schedule->rule, oldest, &next))
+            return false;
+    }
+    while (next <= queue->now_ms) {
+        *passed += found;
+        *nominal_ms = next;
+        found = true;
+        if (!schedule_next(&schedule->rule, next + 1, &next))
+            break;
+    }
+    return found;
+}
+
+/* Whether the overlap policy keeps this firing from being queued. */
+static enum err is_held_off(struct queue *queue, const struct loaded_run *pending,
+                            const struct schedule_record *schedule, bool *held_off,
+                            struct why *why)
+{
+    struct sync_record sync;
+    struct loaded_run live;
+    enum err e = sync_load(queue, pending->org, pending->spec.name, &sync, why);
+
+    *held_off = false;
+    if (e != OK || sync.head_run == 0)
+        return e;
+    e = run_load(queue, pending->org, sync.head_run, &live, why);
+    if (e != OK)
+        return e;
+    switch (schedule->rule.overlap) {
+    case OVERLAP_SKIP:
+        *held_off = true;
+        return OK;
+    case OVERLAP_CANCEL_OTHER:
+        return control_cancel(queue, &live, why);
+    case OVERLAP_DEFAULT:
+    case OVERLAP_BUFFER_ONE:
+    default:
+        /* One may wait: either the live run itself does, or one behind it. */
+        *held_off = sync.behind > 0 || !run_is_leased(live.run.state);
+        return OK;
+    }
+}
+
+static enum err queue_firing(struct queue *queue, struct loaded_run *pending, int64_t nominal_ms,
+                             struct why *why)
+{
+    struct sync_record sync;
+    enum err e = sync_load(queue, pending->org, pending->spec.name, &sync, why);
+
+    if (e != OK)
+        return e;
+    e = run_apply(&pending->run, EVENT_DUE, why);
+    assert(e == OK);
+    pending->run.nominal_ms = nominal_ms;
+    pending->run.queued_at_ms = queue->now_ms;
+    pending->run.order = queue_ticket(queue) << 8 | pending->org->place.slot;
+    sync_join(queue, pending, &sync);
+    run_save(queue, pending);
+    sync_save(queue, pending->org, pending->spec.name, &sync);
+    return OK;
+}
+
+/* The waiting run waits for another time. */
+static void postpone(struct queue *queue, struct loaded_run *pending,
+                     struct schedule_record *schedule, int64_t nominal_ms)
+{
+    pending->run.nominal_ms = nominal_ms;
+    if (pending->run.state == RUN_SCHEDULED)
+        pending->run.not_before_ms = nominal_ms;
+    run_save(queue, pending);
+    aim_at(queue, pending->org, pending->spec.name, schedule, nominal_ms);
+}
+
+static bool is_used_up(const struct schedule_record *schedule)
+{
+    return schedule->rule.max_runs != 0 && schedule->fired >= schedule->rule.max_runs;
+}
+
+static enum err fire(struct queue *queue, struct loaded_run *pending,
+                     struct schedule_record *schedule, struct why *why)
+{
+    struct bytes name = pending->spec.name;
+    int64_t nominal = 0, next;
+    uint64_t passed;
+    bool due = latest_due(queue, schedule, &nominal, &passed), held_off = false, fired, more;
+    enum err e = OK;
+
+    schedule->skipped += passed;
+    fired = due && pending->run.state == RUN_SCHEDULED;
+    if (fired)
+        e = is_held_off(queue, pending, schedule, &held_off, why);
+    if (e != OK)
+        return e;
+    fired = fired && !held_off;
+    if (due && !fired)
+        schedule->skipped++;
+    schedule->mark_ms = queue->now_ms > schedule->nominal_ms ? queue->now_ms : schedule->nominal_ms;
+    if (fired) {
+        schedule->fired++;
+        e = queue_firing(queue, pending, nominal, why);
+        if (e != OK)
+            return e;
+    }
+    more = !is_used_up(schedule) && schedule_next(&schedule->rule, schedule->mark_ms + 1, &next);
+    if (more && fired)
+        e = add_pending(queue, pending, schedule, next, RUN_SCHEDULED);
+    else if (more)
+        postpone(queue, pending, schedule, next);
+    if (more) {
+        schedule_save(queue, pending->org, name, schedule);
+        return e;
+    }
+    erase_row(queue, pending->org, name, schedule);
+    if (!fired)
+        e = end_pending(queue, pending->org, pending->id, bytes_of_text("schedule"),
+                        bytes_of_text("the schedule has ended"), why);
+    return e == OK ? unmark_sync(queue, pending->org, name, why) : e;
+}
+
+enum err schedule_fire(struct queue *queue, const struct timer *timer, struct why *why)
+{
+    struct org *org = org_at(queue, timer->org);
+    struct schedule_record schedule;
+    struct loaded_run pending;
+    enum err e;
+
+    if (org == NULL)
+        return OK;
+    e = schedule_load(queue, org, timer->name, &schedule, why);
+    if (e == ERR_NOT_FOUND || (e == OK && schedule.due_ms != timer->due_ms))
+        return OK;      /* the timer of a schedule that was changed since */
+    if (e == OK)
+        e = run_load(queue, org, schedule.pending_run, &pending, why);
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    return fire(queue, &pending, &schedule, why);
+}
+
+enum err schedule_pending_gone(struct queue *queue, const struct loaded_run *loaded,
+                               struct why *why)
+{
+    struct schedule_record schedule;
+    struct sync_record sync;
+    int64_t next;
+    enum err e = schedule_load(queue, loaded->org, loaded->spec.name, &schedule, why);
+
+    if (e == ERR_NOT_FOUND || (e == OK && schedule.pending_run != loaded->id))
+        return OK;
+    if (e == OK)
+        e = sync_load(queue, loaded->org, loaded->spec.name, &sync, why);
+    if (e != OK)
+        return e;
+    erase_row(queue, loaded->org, loaded->spec.name, &schedule);
+    schedule.skipped++;
+    schedule.mark_ms = schedule.nominal_ms;
+    if (!schedule_next(&schedule.rule, schedule.mark_ms + 1, &next))
+        return unmark_sync(queue, loaded->org, loaded->spec.name, why);
+    e = add_pending(queue, loaded, &schedule, next, sync.paused ? RUN_PAUSED : RUN_SCHEDULED);
+    if (e == OK)
+        schedule_save(queue, loaded->org, loaded->spec.name, &schedule);
+    return e;
+}
+
+enum err schedule_resumed(struct queue *queue, struct loaded_run *loaded, struct why *why)
+{
+    struct schedule_record schedule;
+    enum err e = schedule_load(queue, loaded->org, loaded->spec.name, &schedule, why);
+
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    e = run_apply(&loaded->run, EVENT_RESCHEDULE, why);
+    if (e != OK)
+        return e;
+    loaded->run.not_before_ms = schedule.nominal_ms;
+    loaded->run.nominal_ms = schedule.nominal_ms;
+    run_save(queue, loaded);
+    return OK;
+}
+
+void handle_delete_schedule(struct queue *queue, struct request *request)
+{
+    struct delete_schedule_request *req = container_of(request, struct delete_schedule_request, base);
+    struct schedule_record schedule;
+    struct org *org;
+    enum err e = org_find(queue, req->org, &org, &request->why);
+
+    if (e == OK && !name_is_valid(req->name))
+        e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
+    if (e == OK)
+        e = schedule_load(queue, org, req->name, &schedule, &request->why);
+    if (e == OK)
+        e = schedule_remove(queue, org, req->name, req->actor, req->reason, &request->why);
+    answer(queue, request, e);
+}
+
+void backoff_set_timer(struct queue *queue, const struct loaded_run *loaded)
+{
+    struct timer timer = { loaded->run.not_before_ms, TIMER_BACKOFF, loaded->org->place, loaded->id,
+                           { NULL, 0 } };
+
+    assert(loaded->run.state == RUN_BACKOFF);
+    put_timer(queue, &timer);
+}
+
+enum err backoff_over(struct queue *queue, const struct timer *timer, struct why *why)
+{
+    struct org *org = org_at(queue, timer->org);
+    struct loaded_run loaded;
+    enum err e;
+
+    if (org == NULL)
+        return OK;
+    e = run_load(queue, org, timer->run, &loaded, why);
+    if (e == ERR_NOT_FOUND || (e == OK && (loaded.run.state != RUN_BACKOFF
+                                           || loaded.run.not_before_ms != timer->due_ms)))
+        return OK;      /* it was paused, cancelled or retried meanwhile */
+    if (e != OK)
+        return e;
+    e = run_apply(&loaded.run, EVENT_DUE, why);
+    assert(e == OK);
+    return run_put_back(queue, &loaded, why);
+}

@@ -1,0 +1,292 @@
+#ifndef CORE_QUEUE_STATE_H
+#define CORE_QUEUE_STATE_H
+
+#include "core/base/heap.h"
+#include "core/board.h"
+#include "core/key.h"
+#include "core/queue.h"
+#include "core/record.h"
+#include "core/txn.h"
+#include "core/watch.h"
+
+#include <uthash.h>
+
+/* The inside of the queue, shared by the queue_*.c files and nobody else.
+ *
+ * The store is the only truth. What stands here is a cache of it (organisations
+ * with their counters, the heads of the ready order, leases, the next timer),
+ * which queue_load.c builds and rebuilds, and the requests under way.
+ * Whatever changes goes through `txn`; nothing is answered, pushed or published
+ * before txn_commit() has returned. */
+
+enum { LANE_WINDOW = 64 };
+
+/* One ready order: the runs of an organisation and a priority that read the
+ * same source and write the same target. `window` caches its first entries;
+ * `complete` says that there are no others in the store. No entry of the store
+ * that is not in the window lies below (from_head, from_order). */
+struct lane_entry {
+    bool head;
+    uint64_t order;
+    run_id run;
+};
+
+struct lane {
+    struct org *org;
+    enum run_priority priority;
+    uint32_t number;
+    char *source, *target;
+    struct lane_entry window[LANE_WINDOW];
+    uint32_t first, count;               /* of a ring */
+    bool complete;
+    bool from_head;
+    uint64_t from_order;
+    struct link link;                    /* in the organisation's class */
+};
+
+struct org_class {
+    struct link lanes;
+    struct link turn;                    /* in queue->turns[priority] while it has lanes */
+    struct org *org;
+};
+
+struct org {
+    char *id, *name;
+    struct org_place place;
+    uint64_t place_number;               /* the same as one number, to find it by */
+    struct org_record record;            /* its name points to `name` */
+    struct counters counters;
+    struct link dirty_link;              /* counters changed in this turn */
+    struct link sweep_link;              /* a purge has left something on the disk */
+    struct org_class classes[RUN_PRIORITY_COUNT];
+    uint32_t lane_count;
+    UT_hash_handle by_id, by_place;
+};
+
+struct lease {
+    run_id run;
+    struct org *org;
+    uint32_t epoch;
+    bool acknowledged;
+    struct worker *worker;               /* NULL: not connected (any more) */
+    uint64_t worker_hash;                /* of its id: who comes back gets its leases back */
+    struct link of_worker;               /* in worker->leases, or in queue->orphans */
+    int64_t ttl_ms;
+    int64_t grace_mono_ms;               /* not renewed beyond this; 0: no such end */
+    struct heap_item deadline;           /* monotonic */
+    struct heap_item flush;              /* when `reported` is due to be written */
+    int64_t flushed_mono_ms;
+    struct arena *reported;              /* progress that is not in the store yet */
+    struct entity_progress *entities;
+    uint32_t entity_count;
+    enum directive directive;            /* what its state asks of the worker */
+    UT_hash_handle by_run;
+};
+
+/* What happens after the commit, besides the answers. */
+enum effect_kind { EFFECT_CHANGED, EFFECT_PUSH, EFFECT_LEASED, EFFECT_UNLEASED, EFFECT_COMPLETED };
+
+struct effect {
+    enum effect_kind kind;
+    struct run_info *info;               /* CHANGED */
+    struct worker *worker;               /* PUSH */
+    run_id run;
+    uint32_t epoch;
+    enum directive directive;
+    int64_t deadline_mono_ms;            /* LEASED */
+    struct bytes org;                    /* COMPLETED */
+    int64_t worked_ms;
+    struct effect *next;
+};
+
+struct queue {
+    struct queue_deps deps;
+    struct queue_options options;
+    struct txn *txn;
+    struct arena *mem;                   /* of this turn */
+    int64_t now_ms, mono_ms;             /* of this turn */
+    int64_t opened_mono_ms;
+    bool draining, broken;
+
+    struct meta meta;
+    bool meta_dirty;
+    uint64_t ticket;                     /* the last one given out, without its slot */
+
+    struct org *orgs_by_id, *orgs_by_place;
+    uint32_t org_count;
+    struct counters totals;              /* over all organisations */
+    struct link dirty_orgs, sweep_orgs;
+
+    struct link turns[RUN_PRIORITY_COUNT];   /* org_classes that have ready runs */
+    uint64_t leases_given;
+    struct lease *leases;
+    struct heap deadlines, flushes;
+
+    int64_t slot_due_ms[256];            /* the first timer of each slot; INT64_MAX: none */
+    int64_t timer_due_ms;                /* the least of them */
+
+    struct link workers, orphans;
+    struct link posted, answers;
+    enum err turn_error;                 /* the turn cannot be committed, and why */
+    struct why turn_why;
+    struct link lease_waits;             /* lease_requests that wait for work */
+    struct link control_waits;           /* control_requests that wait for a worker to let go */
+    struct link late_answers;            /* controls to be filled when leases were matched */
+    struct effect *effects, **effects_end;
+};
+
+/* A run with all that a change of it needs. */
+struct loaded_run {
+    struct org *org;
+    run_id id;
+    struct run run;
+    struct run_spec spec;
+    enum run_state stored;               /* as the store has it; RUN_NONE: new */
+    bool stored_ready;                   /* it has an entry in the ready order, */
+    struct lane_entry stored_entry;      /* this one */
+};
+
+/* queue.c */
+/* Says that this turn must not be committed. Every error that is not the
+ * caller's fault goes through here: what a handler had already written is
+ * dropped with the whole turn. */
+void queue_fail_turn(struct queue *queue, enum err e, const struct why *why);
+void answer(struct queue *queue, struct request *request, enum err e);
+struct effect *effect_add(struct queue *queue, enum effect_kind kind);
+uint64_t queue_ticket(struct queue *queue);           /* grows for ever */
+run_id queue_new_run_id(struct queue *queue, const struct org *org);
+void queue_timer_due(struct queue *queue, const struct timer *timer);
+
+/* queue_load.c */
+MUST_USE enum err queue_load(struct queue *queue, struct why *why);
+void queue_forget(struct queue *queue);
+
+/* queue_org.c */
+/* 1 to NAME_SIZE_MAX of [A-Za-z0-9._-]. */
+bool name_is_valid(struct bytes name);
+MUST_USE enum err org_check_id(struct bytes id, struct why *why);
+/* ERR_NOT_FOUND if nothing was ever queued for it. */
+MUST_USE enum err org_find(struct queue *queue, struct bytes id, struct org **org, struct why *why);
+MUST_USE enum err org_find_or_create(struct queue *queue, struct bytes id, struct org **org,
+                                     struct why *why);
+struct org *org_at(struct queue *queue, struct org_place place);
+struct org *org_add(struct queue *queue, struct bytes id, const struct org_record *record);
+void org_free(struct queue *queue, struct org *org);
+void org_set_name(struct org *org, struct bytes name);
+void org_touch(struct queue *queue, struct org *org);       /* counters will be written */
+void org_write_counters(struct queue *queue);
+void org_write_record(struct queue *queue, struct org *org);
+void org_count(struct queue *queue, struct org *org, enum run_state from, enum run_state to);
+void org_sweep(struct queue *queue);                        /* a bounded piece of what purges left */
+struct bytes org_id(const struct org *org);
+
+/* queue_run.c */
+MUST_USE enum err run_load(struct queue *queue, struct org *org, run_id id,
+                           struct loaded_run *loaded, struct why *why);
+/* Writes the state where its state belongs, moves the counters, keeps the
+ * ready order and the effects in step. */
+void run_save(struct queue *queue, struct loaded_run *loaded);
+void run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct arena *mem,
+                   struct run_info *info);
+/* What the board knows of it, and its schedule's next runs. */
+MUST_USE enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,
+                               struct run_info *info, struct why *why);
+MUST_USE enum err run_ended(struct queue *queue, struct loaded_run *loaded, struct why *why);
+MUST_USE enum err run_put_back(struct queue *queue, struct loaded_run *loaded, struct why *why);
+void run_set_action(struct queue *queue, struct run *run, struct bytes actor, struct bytes reason);
+int32_t run_percent(const struct entity_progress *entities, uint32_t count);
+void run_take_progress(struct loaded_run *loaded, const struct entity_progress *entities,
+                       uint32_t count, struct arena *mem);
+struct bytes bytes_copy(struct arena *mem, struct bytes bytes);
+
+/* queue_sync.c */
+MUST_USE enum err sync_load(struct queue *queue, struct org *org, struct bytes name,
+                            struct sync_record *sync, struct why *why);   /* absent: zeroes */
+void sync_save(struct queue *queue, struct org *org, struct bytes name,
+               const struct sync_record *sync);
+bool sync_exists(const struct sync_record *sync);
+/* The run joins its name's line: at its head, or behind. */
+void sync_join(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync);
+/* The run leaves the line, wherever it stands; who is next comes to its head. */
+MUST_USE enum err sync_leave(struct queue *queue, struct loaded_run *loaded,
+                             struct sync_record *sync, struct why *why);
+/* Puts the head run into the ready order if nothing holds it back. */
+void sync_make_ready(struct queue *queue, struct loaded_run *loaded,
+                     const struct sync_record *sync);
+
+/* queue_ready.c */
+void ready_insert(struct queue *queue, const struct loaded_run *loaded);
+void ready_remove(struct queue *queue, const struct loaded_run *loaded);
+/* Whether there is room for one more lane; ERR_LIMIT otherwise. */
+MUST_USE enum err ready_has_room(struct queue *queue, const struct org *org,
+                                 const struct run_spec *spec, struct why *why);
+MUST_USE enum err ready_load(struct queue *queue, struct org *org, struct why *why);
+/* The lane whose first run this worker should get next; NULL if there is none. */
+struct lane *ready_pick(struct queue *queue, const struct worker *worker, struct lane_entry *entry);
+void ready_free_lanes(struct queue *queue, struct org *org);
+
+/* queue_lease.c */
+void lease_take_reported(struct queue *queue, struct lease *lease, struct loaded_run *loaded);
+struct lease *lease_find(struct queue *queue, run_id run);
+struct lease *lease_add(struct queue *queue, struct org *org, run_id run, const struct run *state);
+void lease_drop(struct queue *queue, struct lease *lease);
+void lease_renew(struct queue *queue, struct lease *lease);
+void lease_free_all(struct queue *queue);
+void lease_set_directive(struct queue *queue, struct lease *lease, enum directive directive);
+enum directive directive_of(const struct queue *queue, enum run_state state);
+void lease_match(struct queue *queue);          /* gives waiting workers what is ready */
+void lease_expire_due(struct queue *queue);
+void lease_give_up_waits(struct queue *queue);  /* answers waits whose time is over */
+void handle_join(struct queue *queue, struct request *request);
+void handle_leave(struct queue *queue, struct request *request);
+void handle_lease(struct queue *queue, struct request *request);
+void handle_lease_stop(struct queue *queue, struct request *request);
+
+/* queue_report.c */
+void handle_acknowledge(struct queue *queue, struct request *request);
+void handle_heartbeat(struct queue *queue, struct request *request);
+void handle_report(struct queue *queue, struct request *request);
+void report_flush_due(struct queue *queue);
+/* A failed attempt: another try after a while, or the end. */
+MUST_USE enum err report_failed(struct queue *queue, struct loaded_run *loaded,
+                                enum failure_class failure, struct bytes message,
+                                int64_t retry_after_ms, struct why *why);
+
+/* queue_submit.c, queue_control.c, queue_schedule.c, queue_watermark.c, queue_org.c */
+void handle_submit(struct queue *queue, struct request *request);
+void handle_control(struct queue *queue, struct request *request);
+void control_fill(struct queue *queue, struct control_request *request);
+/* Ends a live run, or tells its worker to. */
+MUST_USE enum err control_cancel(struct queue *queue, struct loaded_run *loaded, struct why *why);
+void control_released(struct queue *queue);     /* answers those whose worker has let go */
+void handle_purge(struct queue *queue, struct request *request);
+void handle_put_org(struct queue *queue, struct request *request);
+void handle_delete_schedule(struct queue *queue, struct request *request);
+void handle_reset_watermark(struct queue *queue, struct request *request);
+
+MUST_USE enum err schedule_set(struct queue *queue, struct loaded_run *loaded,
+                               struct sync_record *sync, struct why *why);
+MUST_USE enum err schedule_fire(struct queue *queue, const struct timer *timer, struct why *why);
+MUST_USE enum err schedule_load(struct queue *queue, struct org *org, struct bytes name,
+                                struct schedule_record *schedule, struct why *why);
+/* The firing that waits was ended by itself: the schedule goes on with the next. */
+MUST_USE enum err schedule_pending_gone(struct queue *queue, const struct loaded_run *loaded,
+                                        struct why *why);
+/* A firing that was paused before its time waits for it again. */
+MUST_USE enum err schedule_resumed(struct queue *queue, struct loaded_run *loaded,
+                                   struct why *why);
+MUST_USE enum err backoff_over(struct queue *queue, const struct timer *timer, struct why *why);
+
+/* Ends the firing that waits and forgets the schedule. None is fine. */
+MUST_USE enum err schedule_remove(struct queue *queue, struct org *org, struct bytes name,
+                                  struct bytes actor, struct bytes reason, struct why *why);
+void backoff_set_timer(struct queue *queue, const struct loaded_run *loaded);
+
+/* What a first lease fixes: effective type, generation, window. */
+MUST_USE enum err watermark_open_window(struct queue *queue, struct loaded_run *loaded,
+                                        struct why *why);
+/* A completed run moves its watermarks. */
+MUST_USE enum err watermark_advance(struct queue *queue, const struct loaded_run *loaded,
+                                    struct why *why);
+
+#endif

@@ -1,0 +1,126 @@
+#include "core/queue_state.h"
+
+#include <assert.h>
+
+/* A name's line: at most one run of a name is active, later ones wait behind
+ * it, first in, first out. Only the head of the line may stand in the ready
+ * order. */
+
+enum err sync_load(struct queue *queue, struct org *org, struct bytes name,
+                   struct sync_record *sync, struct why *why)
+{
+    struct key key = key_name(org->place, name);
+    struct bytes value;
+    enum err e = txn_get(queue->txn, FAMILY_SYNC, key_bytes(&key), queue->mem, &value, why);
+
+    *sync = (struct sync_record){ .head_run = 0 };
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    return e == OK ? record_read_sync(value, queue->mem, sync, why) : e;
+}
+
+void sync_save(struct queue *queue, struct org *org, struct bytes name,
+               const struct sync_record *sync)
+{
+    struct key key = key_name(org->place, name);
+
+    txn_put(queue->txn, FAMILY_SYNC, key_bytes(&key), record_write_sync(sync, queue->mem));
+}
+
+bool sync_exists(const struct sync_record *sync)
+{
+    return sync->latest_run != 0;
+}
+
+void sync_make_ready(struct queue *queue, struct loaded_run *loaded,
+                     const struct sync_record *sync)
+{
+    struct run *run = &loaded->run;
+
+    if (run->state != RUN_QUEUED || run->ready || sync->paused || sync->head_run != loaded->id)
+        return;
+    run->ready = true;
+    ready_insert(queue, loaded);
+}
+
+void sync_join(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync)
+{
+    struct key key;
+    uint8_t id[8];
+
+    assert(loaded->run.state == RUN_QUEUED && loaded->run.order != 0);
+    if (sync->head_run == 0) {
+        sync->head_run = loaded->id;
+        sync_make_ready(queue, loaded, sync);
+        return;
+    }
+    sync->behind++;
+    key = key_behind(loaded->org->place, loaded->spec.name, loaded->run.order);
+    for (int i = 0; i < 8; i++)
+        id[i] = (uint8_t)(loaded->id >> 8 * (7 - i));
+    txn_put(queue->txn, FAMILY_BEHIND, key_bytes(&key), bytes_of(id, sizeof id));
+}
+
+struct next_behind {
+    run_id run;
+    uint64_t order;
+};
+
+static bool visit_next(void *ctx, struct bytes key, struct bytes value)
+{
+    struct next_behind *next = ctx;
+
+    if (value.size == 8) {
+        next->run = key_run_read(value);
+        next->order = key_run_read(key);
+    }
+    return false;
+}
+
+/* The first run behind becomes the head. */
+static enum err step_up(struct queue *queue, struct org *org, struct bytes name,
+                        struct sync_record *sync, struct why *why)
+{
+    struct key prefix = key_behind_name(org->place, name), to = key_after(&prefix), key;
+    struct store_range range = { FAMILY_BEHIND, key_bytes(&prefix), key_bytes(&to), STORE_FORWARD };
+    struct next_behind next = { .run = 0 };
+    struct loaded_run loaded;
+    enum err e = txn_scan(queue->txn, &range, visit_next, &next, why);
+
+    if (e != OK)
+        return e;
+    if (next.run == 0)
+        return err_because(why, ERR_CORRUPT, "a job that waited behind another is not there");
+    key = key_behind(org->place, name, next.order);
+    txn_erase(queue->txn, FAMILY_BEHIND, key_bytes(&key));
+    e = run_load(queue, org, next.run, &loaded, why);
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    sync->behind--;
+    sync->head_run = next.run;
+    sync_make_ready(queue, &loaded, sync);
+    run_save(queue, &loaded);
+    return OK;
+}
+
+enum err sync_leave(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync,
+                    struct why *why)
+{
+    struct key key;
+    struct bytes value;
+    enum err e;
+
+    if (sync->head_run == loaded->id) {
+        sync->head_run = 0;
+        return sync->behind > 0 ? step_up(queue, loaded->org, loaded->spec.name, sync, why) : OK;
+    }
+    if (loaded->run.order == 0)
+        return OK;      /* a schedule's firing that never came to stand in line */
+    key = key_behind(loaded->org->place, loaded->spec.name, loaded->run.order);
+    e = txn_get(queue->txn, FAMILY_BEHIND, key_bytes(&key), queue->mem, &value, why);
+    if (e == OK) {
+        txn_erase(queue->txn, FAMILY_BEHIND, key_bytes(&key));
+        sync->behind--;
+    }
+    return e == ERR_NOT_FOUND ? OK : e;
+}

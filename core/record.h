@@ -1,0 +1,86 @@
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include "core/limits.h"
+#include "core/run.h"
+
+/* How values are stored: protobuf (sync/store/v1/records.proto), so that they
+ * can grow. Writing gives bytes in `mem`; reading gives structs whose text and
+ * arrays lie in `mem`.
+ *
+ * To add a field: give it a new number in records.proto, write and read it
+ * here, and choose a meaning for its absence that fits what older programs
+ * stored. To change a meaning: raise SCHEMA_VERSION and convert in queue_load.c. */
+
+enum { SCHEMA_VERSION = 1 };
+
+struct meta {
+    uint32_t schema_version, last_org_number;
+    uint64_t ticket_limit;
+};
+
+struct org_record {
+    uint32_t number;
+    struct bytes name;
+    int64_t created_at_ms;
+    uint32_t max_active, max_requests_per_second, weight;
+    uint64_t max_queued;
+};
+
+struct counters {
+    uint64_t queued, scheduled, active, paused;
+    uint64_t completed, failed, cancelled;                  /* lifetime */
+    uint64_t kept_completed, kept_failed, kept_cancelled;   /* not purged */
+    int64_t last_sync_ms;
+    uint32_t purge_epoch, swept_epoch, generation;
+};
+
+struct sync_record {
+    run_id head_run, latest_run, last_ended_run;
+    uint32_t behind;
+    bool paused, scheduled;
+    struct action action;
+    uint64_t completed, failed, cancelled;
+    int64_t durations_ms[DURATIONS_MAX];
+    uint32_t duration_count;
+    int64_t last_completed_at_ms;
+};
+
+struct schedule_record {
+    struct schedule_rule rule;
+    int64_t mark_ms, due_ms, nominal_ms;
+    uint64_t fired, skipped;
+    run_id pending_run;
+};
+
+struct watermark_value {
+    int64_t value_ms, at_ms;
+    run_id run;
+};
+
+struct watermark_record {
+    struct watermark_value changes[WATERMARK_HISTORY_MAX];   /* newest first */
+    uint32_t count;
+};
+
+/* The arenas of the writers are core's own and large enough: a full one aborts. */
+struct bytes record_write_meta(const struct meta *meta, struct arena *mem);
+struct bytes record_write_org(const struct org_record *org, struct arena *mem);
+struct bytes record_write_counters(const struct counters *counters, struct arena *mem);
+struct bytes record_write_sync(const struct sync_record *sync, struct arena *mem);
+struct bytes record_write_schedule(const struct schedule_record *schedule, struct arena *mem);
+struct bytes record_write_watermark(const struct watermark_record *watermark, struct arena *mem);
+struct bytes record_write_spec(const struct run_spec *spec, struct arena *mem);
+struct bytes record_write_run(const struct run *run, struct arena *mem);
+
+/* ERR_CORRUPT if the bytes do not parse or make no sense; ERR_LIMIT if mem is full. */
+MUST_USE enum err record_read_meta(struct bytes b, struct arena *mem, struct meta *meta, struct why *why);
+MUST_USE enum err record_read_org(struct bytes b, struct arena *mem, struct org_record *org, struct why *why);
+MUST_USE enum err record_read_counters(struct bytes b, struct arena *mem, struct counters *counters, struct why *why);
+MUST_USE enum err record_read_sync(struct bytes b, struct arena *mem, struct sync_record *sync, struct why *why);
+MUST_USE enum err record_read_schedule(struct bytes b, struct arena *mem, struct schedule_record *schedule, struct why *why);
+MUST_USE enum err record_read_watermark(struct bytes b, struct arena *mem, struct watermark_record *watermark, struct why *why);
+MUST_USE enum err record_read_spec(struct bytes b, struct arena *mem, struct run_spec *spec, struct why *why);
+MUST_USE enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, struct why *why);
+
+#endif

@@ -1,0 +1,78 @@
+#ifndef RPC_CLIENT_END_H
+#define RPC_CLIENT_END_H
+
+#include "core/base/arena.h"
+#include "rpc/channel.h"
+#include "rpc/grpc_frame.h"
+#include "rpc/stream.h"
+
+/* The client's end of a call, whatever carries it: what rpc/channel.h promises
+ * about calls, over a struct stream. A channel provides the stream. */
+
+struct channel_ops {
+    /* Gives the end a stream, now or later, or fails it later. */
+    void (*start)(struct channel *channel, struct client_end *end);
+    /* The channel is closed: lets go of what it is connected to. */
+    void (*close)(struct channel *channel);
+    void (*free)(struct channel *channel);
+};
+
+/* What all channels have; embedded first in each kind. */
+struct channel {
+    const struct channel_ops *ops;
+    struct loop *loop;
+    size_t message_bytes_max;
+    struct link ends;                /* of calls that are not done */
+    struct client_end *free;         /* kept for the next calls */
+    size_t free_count;
+    size_t holds;                    /* its owner's, and one for each end in use */
+    bool closed;
+};
+
+void channel_init(struct channel *channel, const struct channel_ops *ops, struct loop *loop,
+                  size_t message_bytes_max);
+
+struct client_metadata_entry {
+    struct client_metadata_entry *next;
+    struct bytes name, value;
+};
+
+struct client_end {
+    struct stream_user user;
+    struct channel *channel;
+    struct client_call *call;        /* NULL: done */
+    struct link link;                /* in channel->ends */
+    struct link waiting;             /* in a list of the channel's kind: leaves it by itself */
+    struct client_end *next_free;
+
+    struct arena *arena, *message_arena;
+    ProtobufCAllocator allocator;    /* over message_arena */
+    bool arena_is_full;
+
+    /* What is sent. */
+    struct buffer out;
+    bool half_closed, wants_writable;
+
+    /* What comes back. */
+    struct client_metadata_entry *metadata, **metadata_last;
+    struct grpc_reader reader;
+    struct buffer pending;
+    bool peer_ended, paused, answer_is_grpc;
+
+    struct loop_timer deadline;
+    int64_t deadline_ms;             /* monotonic; INT64_MAX: none */
+    struct loop_task turn;           /* what was put off */
+    bool turn_is_posted;
+    unsigned entered;                /* depth of what runs on it: it is not freed meanwhile */
+    bool has_outcome;                /* to be told in the turn */
+    struct rpc_status outcome;
+};
+
+/* Sends the request's headers; the end has its stream, the stream its user. */
+void client_end_send_headers(struct client_end *end, const char *authority);
+
+/* Ends the call; its on_done() runs at once, or from the loop. */
+void client_end_finish(struct client_end *end, const struct rpc_status *status);
+void client_end_finish_later(struct client_end *end, const struct rpc_status *status);
+
+#endif
