@@ -16,7 +16,8 @@ struct engine;
 MUST_USE enum err engine_open(const struct queue_deps *deps, struct engine **engine,
                               struct why *why);
 
-/* Stops the threads; answers what is left ERR_UNAVAILABLE. NULL is fine. */
+/* Stops the threads; answers what is left ERR_UNAVAILABLE. Only a done() may
+ * post meanwhile (and is answered the same). NULL is fine. */
 void engine_close(struct engine *engine);
 
 /* Hands a request to the queue. Any thread. */
@@ -33,6 +34,11 @@ struct read_request {
 };
 
 void engine_read(struct engine *engine, struct read_request *request);
+
+/* True after a write of which nobody knows whether it is on the disk: from then
+ * on every change is answered ERR_UNCERTAIN, and only a new process that opens
+ * the store can go on. Any thread. */
+bool engine_has_failed(struct engine *engine);
 
 struct board *engine_board(struct engine *engine);
 struct watch_hub *engine_watch(struct engine *engine);

@@ -70,6 +70,7 @@ struct store_write {
 struct store_stats {
     uint64_t commits;       /* durable ones; each is one fsync of the log */
     uint64_t written_bytes; /* keys and values */
+    bool uncertain;         /* a commit returned ERR_UNCERTAIN */
 };
 
 struct store;

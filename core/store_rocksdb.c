@@ -37,7 +37,7 @@ struct rocks {
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[FAMILIES_ON_DISK];
     rocksdb_writebatch_t *batch;
-    bool uncertain;                      /* a commit failed */
+    atomic_bool uncertain;               /* a commit failed */
     atomic_uint snapshots;               /* open ones */
     atomic_uint_fast64_t commits, written_bytes;
 };
@@ -320,7 +320,8 @@ static struct store_stats rocks_stats(struct store *store)
     struct rocks *rocks = rocks_of(store);
 
     return (struct store_stats){ atomic_load(&rocks->commits),
-                                 atomic_load(&rocks->written_bytes) };
+                                 atomic_load(&rocks->written_bytes),
+                                 atomic_load(&rocks->uncertain) };
 }
 
 /* ---- opening and closing ---- */
@@ -362,9 +363,11 @@ static const char options_text[] =
 
     /* Recovery. Commits follow one another, each synced before the next begins,
      * so what was acknowledged always ends before the log's first torn record:
-     * replay up to there is exactly it, or it and one unacknowledged commit. */
+     * replay up to there is exactly it, or it and one unacknowledged commit.
+     * What was replayed is written and synced again at once (RocksDB's default):
+     * after a failed fsync the log may be in the page cache only. */
     "wal_recovery_mode=kPointInTimeRecovery;paranoid_checks=true;"
-    "avoid_flush_during_recovery=true;skip_stats_update_on_db_open=true;"
+    "skip_stats_update_on_db_open=true;"
 
     /* Memory: all memtables together, the log that a restart must replay, and
      * one cache for data, indexes and filters. */

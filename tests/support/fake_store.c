@@ -496,6 +496,7 @@ static struct store_stats fake_stats(struct store *store)
 
     pthread_mutex_lock(&fake->lock);
     stats = fake->stats;
+    stats.uncertain = fake->uncertain;
     pthread_mutex_unlock(&fake->lock);
     return stats;
 }

@@ -485,6 +485,7 @@ static void an_uncertain_commit_is_kept_or_lost_and_poisons_until_reopened(void 
         fault_arm(&f->fake.commit, 1, ERR_UNCERTAIN);
         assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "new")), ERR_UNCERTAIN);
         assert_int_equal(fake_store_unacknowledged(&f->fake), 1);
+        assert_true(f->store->ops->stats(f->store).uncertain);
         assert_string_equal(text_of(f, FAMILY_SYNC, "a"), "old");
         assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "b", "more")), ERR_UNCERTAIN);
 
