@@ -1,6 +1,5 @@
 #include "core/engine.h"
 
-#include "core/base/log.h"
 #include "core/board.h"
 #include "core/watch.h"
 
@@ -141,17 +140,12 @@ static int64_t until(struct engine *engine, int64_t due_mono_ms)
     return due_mono_ms > now_ms ? due_mono_ms - now_ms : 0;
 }
 
-/* The store will not say again what became of that write; a new process that
- * opens it will. */
 static void notice_failure(struct engine *engine)
 {
     struct store *store = engine->deps.store;
 
-    if (atomic_load(&engine->failed) || !store->ops->stats(store).uncertain)
-        return;
-    atomic_store(&engine->failed, true);
-    log_event(LOG_ERROR, "the store has failed; restart to recover",
-              LOG_TEXT("because", "a write may or may not be on the disk"));
+    if (store->ops->stats(store).uncertain)
+        atomic_store(&engine->failed, true);
 }
 
 /* done() may post again; nothing of that is done any more. */

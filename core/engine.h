@@ -35,9 +35,10 @@ struct read_request {
 
 void engine_read(struct engine *engine, struct read_request *request);
 
-/* True after a write of which nobody knows whether it is on the disk: from then
- * on every change is answered ERR_UNCERTAIN, and only a new process that opens
- * the store can go on. Any thread. */
+/* True after a write of which nobody knows whether it is on the disk. Those who
+ * waited for it were told ERR_UNCERTAIN; whoever comes later ERR_UNAVAILABLE,
+ * until a new process has opened the store and read what it holds: the program
+ * should end and be started again. Any thread. */
 bool engine_has_failed(struct engine *engine);
 
 struct board *engine_board(struct engine *engine);
