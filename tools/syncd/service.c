@@ -139,6 +139,18 @@ static int64_t left_ms(int64_t end_ms)
     return left > 0 ? left : 0;
 }
 
+static void close_store(struct store *store)
+{
+    struct store_stats stats;
+
+    if (store == NULL)
+        return;
+    stats = store->ops->stats(store);
+    store->ops->close(store);
+    log_event(LOG_INFO, "store closed", LOG_INT("commits", stats.commits),
+              LOG_INT("written_bytes", stats.written_bytes));
+}
+
 void service_close(struct service *service, int64_t grace_ms)
 {
     int64_t end_ms = clock_mono_ms(clock_real()) + grace_ms;
@@ -152,7 +164,6 @@ void service_close(struct service *service, int64_t grace_ms)
     engine_close(service->engine);
     methods_free(service->methods);
     rpc_registry_free(service->registry);
-    if (service->store != NULL)
-        service->store->ops->close(service->store);
+    close_store(service->store);
     free(service);
 }
