@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Leases: who works on what, until when. Matching happens once a turn, after
  * every request was handled: what became ready meets who waits for work. */
@@ -103,6 +104,30 @@ static void set_worker(struct queue *queue, struct lease *lease, struct worker *
     }
 }
 
+static void own(struct owned *owned, struct bytes bytes)
+{
+    uint8_t *data = realloc(owned->data, bytes.size + 1);
+
+    if (data == NULL)
+        abort();
+    if (bytes.size > 0)
+        memcpy(data, bytes.data, bytes.size);
+    *owned = (struct owned){ data, bytes.size };
+}
+
+void lease_remember(struct lease *lease, struct bytes record)
+{
+    own(&lease->record, record);
+}
+
+void lease_remember_spec(struct queue *queue, struct lease *lease, const struct run_spec *spec)
+{
+    struct run_spec slim = *spec;
+
+    slim.data = bytes_of(NULL, 0);
+    own(&lease->spec, record_write_spec(&slim, queue->mem));
+}
+
 void lease_drop(struct queue *queue, struct lease *lease)
 {
     set_worker(queue, lease, NULL);
@@ -111,6 +136,8 @@ void lease_drop(struct queue *queue, struct lease *lease)
     heap_remove(&queue->deadlines, &lease->deadline);
     heap_remove(&queue->flushes, &lease->flush);
     arena_free(lease->reported);
+    free(lease->record.data);
+    free(lease->spec.data);
     free(lease);
 }
 
@@ -294,6 +321,7 @@ static enum err take_lease(struct queue *queue, struct lease_request *req,
     run->moved = false;
     run->head = false;
     lease = lease_add(queue, loaded->org, loaded->id, run);
+    lease_remember_spec(queue, lease, &loaded->spec);
     lease->acknowledged = !req->acknowledge;
     if (req->acknowledge)
         set_deadline(queue, lease, queue->mono_ms + queue->options.ack_ms);

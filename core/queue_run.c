@@ -31,14 +31,17 @@ static struct key key_of(const struct org *org, run_id id, enum store_family fam
                                   : key_run(org->place, id);
 }
 
-static enum err get_record(struct queue *queue, struct org *org, run_id id, struct bytes *value,
-                           struct why *why)
+static enum err get_record(struct queue *queue, struct org *org, run_id id,
+                           const struct lease *lease, struct bytes *value, struct why *why)
 {
     static const enum store_family families[] = { FAMILY_ACTIVE, FAMILY_WAITING, FAMILY_ENDED };
-    bool leased = lease_find(queue, id) != NULL;
     enum err e = ERR_NOT_FOUND;
 
-    for (int i = leased ? 0 : 1; i < (leased ? 1 : 3) && e == ERR_NOT_FOUND; i++) {
+    if (lease != NULL && lease->record.data != NULL) {
+        *value = bytes_of(lease->record.data, lease->record.size);
+        return OK;
+    }
+    for (int i = lease != NULL ? 0 : 1; i < (lease != NULL ? 1 : 3) && e == ERR_NOT_FOUND; i++) {
         struct key key = key_of(org, id, families[i]);
 
         e = txn_get(queue->txn, families[i], key_bytes(&key), queue->mem, value, why);
@@ -52,28 +55,43 @@ static enum err get_record(struct queue *queue, struct org *org, run_id id, stru
     return e;
 }
 
-enum err run_load(struct queue *queue, struct org *org, run_id id, struct loaded_run *loaded,
-                  struct why *why)
+static enum err get_spec(struct queue *queue, struct org *org, run_id id, struct lease *lease,
+                         struct run_spec *spec, struct why *why)
 {
     struct key key = key_run(org->place, id);
     struct bytes value;
-    enum err e = get_record(queue, org, id, &value, why);
+    enum err e;
+
+    if (lease != NULL && lease->spec.data != NULL)
+        return record_read_spec(bytes_of(lease->spec.data, lease->spec.size), queue->mem, spec, why);
+    e = txn_get(queue->txn, FAMILY_SPEC, key_bytes(&key), queue->mem, &value, why);
+    if (e == ERR_NOT_FOUND)
+        return err_because(why, ERR_CORRUPT, "a job has lost its specification");
+    if (e == OK)
+        e = record_read_spec(value, queue->mem, spec, why);
+    if (e == OK && lease != NULL)
+        lease_remember_spec(queue, lease, spec);
+    return e;
+}
+
+enum err run_load(struct queue *queue, struct org *org, run_id id, struct loaded_run *loaded,
+                  struct why *why)
+{
+    struct lease *lease = lease_find(queue, id);
+    struct bytes value;
+    enum err e = get_record(queue, org, id, lease, &value, why);
 
     *loaded = (struct loaded_run){ .org = org, .id = id };
     if (e == OK)
         e = record_read_run(value, queue->mem, &loaded->run, why);
     if (e == OK)
-        e = txn_get(queue->txn, FAMILY_SPEC, key_bytes(&key), queue->mem, &value, why);
-    else
+        e = get_spec(queue, org, id, lease, &loaded->spec, why);
+    if (e != OK)
         return e;
-    if (e == ERR_NOT_FOUND)
-        return err_because(why, ERR_CORRUPT, "a job has lost its specification");
-    if (e == OK)
-        e = record_read_spec(value, queue->mem, &loaded->spec, why);
     loaded->stored = loaded->run.state;
     loaded->stored_ready = loaded->run.ready;
     loaded->stored_entry = (struct lane_entry){ loaded->run.head, loaded->run.order, id };
-    return e;
+    return OK;
 }
 
 static void lease_ended(struct queue *queue, struct loaded_run *loaded)
@@ -108,6 +126,7 @@ void run_save(struct queue *queue, struct loaded_run *loaded)
     enum run_state from = loaded->stored, to = loaded->run.state;
     enum store_family old = family_of(from), new = family_of(to);
     struct key key = key_of(loaded->org, loaded->id, new);
+    struct bytes record;
 
     if (run_is_leased(from) && !run_is_leased(to))
         lease_ended(queue, loaded);
@@ -120,7 +139,10 @@ void run_save(struct queue *queue, struct loaded_run *loaded)
 
         txn_erase(queue->txn, old, key_bytes(&old_key));
     }
-    txn_put(queue->txn, new, key_bytes(&key), record_write_run(&loaded->run, queue->mem));
+    record = record_write_run(&loaded->run, queue->mem);
+    txn_put(queue->txn, new, key_bytes(&key), record);
+    if (run_is_leased(to))
+        lease_remember(lease_find(queue, loaded->id), record);
     org_count(queue, loaded->org, from, to);
     loaded->stored = to;
     loaded->stored_ready = loaded->run.ready;

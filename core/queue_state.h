@@ -63,6 +63,12 @@ struct org {
     UT_hash_handle by_id, by_place;
 };
 
+/* Bytes of one's own; NULL: none yet. */
+struct owned {
+    uint8_t *data;
+    size_t size;
+};
+
 struct lease {
     run_id run;
     struct org *org;
@@ -80,6 +86,7 @@ struct lease {
     struct entity_progress *entities;
     uint32_t entity_count;
     enum directive directive;            /* what its state asks of the worker */
+    struct owned record, spec;           /* as stored; spec without its data: not read again at each report */
     UT_hash_handle by_run;
 };
 
@@ -229,6 +236,8 @@ void ready_free_lanes(struct queue *queue, struct org *org);
 void lease_take_reported(struct queue *queue, struct lease *lease, struct loaded_run *loaded);
 struct lease *lease_find(struct queue *queue, run_id run);
 struct lease *lease_add(struct queue *queue, struct org *org, run_id run, const struct run *state);
+void lease_remember(struct lease *lease, struct bytes record);
+void lease_remember_spec(struct queue *queue, struct lease *lease, const struct run_spec *spec);
 void lease_drop(struct queue *queue, struct lease *lease);
 void lease_renew(struct queue *queue, struct lease *lease);
 void lease_free_all(struct queue *queue);

@@ -69,15 +69,19 @@ static enum run_type effective_type(const struct run_spec *spec, bool has_marks)
 enum err watermark_open_window(struct queue *queue, struct loaded_run *loaded, struct why *why)
 {
     struct run *run = &loaded->run;
-    struct marks *marks = arena_alloc(queue->mem, sizeof *marks);
-    enum err e;
+    struct marks *marks = NULL;
 
-    if (marks == NULL)
-        abort();
-    e = load_marks(queue, loaded->org, loaded->spec.name, marks, why);
-    if (e != OK)
-        return e;
-    run->effective_type = effective_type(&loaded->spec, marks->count > 0);
+    if (loaded->spec.type != RUN_TYPE_FULL) {
+        enum err e;
+
+        marks = arena_alloc(queue->mem, sizeof *marks);
+        if (marks == NULL)
+            abort();
+        e = load_marks(queue, loaded->org, loaded->spec.name, marks, why);
+        if (e != OK)
+            return e;
+    }
+    run->effective_type = effective_type(&loaded->spec, marks != NULL && marks->count > 0);
     run->window_high_ms = queue->now_ms - queue->options.safety_lag_ms;
     run->generation = ++loaded->org->counters.generation;
     org_touch(queue, loaded->org);
