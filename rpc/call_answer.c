@@ -10,8 +10,9 @@
 
 static struct bytes code_text(enum rpc_code code)
 {
-    static const char *const texts[RPC_CODE_COUNT] = { "0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
-                                                       "9", "10", "11", "12", "13", "14", "15", "16" };
+    static const char *const texts[RPC_CODE_COUNT] = { "0",  "1",  "2",  "3",  "4",  "5",
+                                                       "6",  "7",  "8",  "9",  "10", "11",
+                                                       "12", "13", "14", "15", "16" };
 
     return bytes_of_text(texts[code]);
 }
@@ -36,7 +37,7 @@ static void send_headers(struct rpc_call *call)
         return;
     if (needed > sizeof some / sizeof some[0])
         headers = arena_alloc(call->arena, needed * sizeof *headers);
-    if (headers == NULL) {           /* rather without metadata than not at all */
+    if (headers == NULL) { /* rather without metadata than not at all */
         headers = some;
         call->initial = (struct call_metadata_list){ 0 };
     }
@@ -63,12 +64,13 @@ static size_t put_status(struct rpc_call *call, struct stream_header *headers, s
         if (details.size > 0)
             details = grpc_binary_encode(details, call->arena);
         if (details.size > 0)
-            headers[count++] = (struct stream_header)STREAM_HEADER("grpc-status-details-bin", details);
+            headers[count++] =
+                (struct stream_header)STREAM_HEADER("grpc-status-details-bin", details);
     }
     return count + put_metadata(headers + count, &call->trailers);
 }
 
-enum { STATUS_HEADERS_MAX = 5 };     /* :status, content-type, grpc-status, -message, -details-bin */
+enum { STATUS_HEADERS_MAX = 5 }; /* :status, content-type, grpc-status, -message, -details-bin */
 
 static void send_trailers_only(struct rpc_call *call)
 {
@@ -78,9 +80,9 @@ static void send_trailers_only(struct rpc_call *call)
         STREAM_HEADER_TEXT("grpc-status", "8"),
     };
     struct stream *stream = call->user.stream;
-    struct stream_header *headers = arena_alloc(
-        call->arena,
-        (STATUS_HEADERS_MAX + call->initial.count + call->trailers.count) * sizeof *headers);
+    struct stream_header *headers =
+        arena_alloc(call->arena, (STATUS_HEADERS_MAX + call->initial.count + call->trailers.count) *
+                                     sizeof *headers);
     size_t count = 0;
 
     call->headers_sent = true;
@@ -108,7 +110,8 @@ size_t call_pull_trailers(struct stream_user *user, const struct stream_header *
         *trailers = fine;
         return 1;
     }
-    headers = arena_alloc(call->arena, (STATUS_HEADERS_MAX + call->trailers.count) * sizeof *headers);
+    headers =
+        arena_alloc(call->arena, (STATUS_HEADERS_MAX + call->trailers.count) * sizeof *headers);
     *trailers = headers != NULL ? headers : full;
     return headers != NULL ? put_status(call, headers, 0) : 1;
 }
@@ -173,7 +176,8 @@ void call_end_plain(struct rpc_call *call, unsigned http_status)
     char status[8], size[24];
 
     snprintf(status, sizeof status, "%u", http_status);
-    snprintf(size, sizeof size, "%zu", buffer_append(&call->out, bytes_of_text(body)) ? strlen(body) : 0);
+    snprintf(size, sizeof size, "%zu",
+             buffer_append(&call->out, bytes_of_text(body)) ? strlen(body) : 0);
     const struct stream_header headers[] = {
         STREAM_HEADER(":status", bytes_of_text(status)),
         STREAM_HEADER_TEXT("content-type", "text/plain; charset=utf-8"),

@@ -14,7 +14,7 @@ struct call_pool {
     struct rpc_call *free;
     size_t free_count;
     atomic_size_t live;
-    bool closed;                     /* freed by its owner: goes with its last call */
+    bool closed; /* freed by its owner: goes with its last call */
 };
 
 struct call_pool *call_pool_new(struct loop *loop, const struct rpc_registry *registry,
@@ -73,7 +73,7 @@ static void *allocate_for_message(void *context, size_t size)
     return memory;
 }
 
-static void keep(void *context, void *memory)    /* the arena frees it all */
+static void keep(void *context, void *memory) /* the arena frees it all */
 {
     (void)context;
     (void)memory;
@@ -130,7 +130,7 @@ struct stream_user *call_pool_accept(struct call_pool *pool, struct stream *stre
     atomic_fetch_add(&pool->live, 1);
     call->user = (struct stream_user){ &call_stream_ops, stream };
     call->pool = pool;
-    atomic_init(&call->holds, 1);    /* the stream's */
+    atomic_init(&call->holds, 1); /* the stream's */
     call->allocator = (ProtobufCAllocator){ allocate, keep, call };
     call->message_allocator = (ProtobufCAllocator){ allocate_for_message, keep, call };
     call->metadata.last = &call->metadata.first;

@@ -42,7 +42,7 @@ static void on_header(struct stream_user *user, struct bytes name, struct bytes 
     struct rpc_call *call = container_of(user, struct rpc_call, user);
 
     if (call->headers_ended || name.size == 0)
-        return;                      /* a request has no trailers */
+        return; /* a request has no trailers */
     if (name.data[0] == ':')
         note_pseudo_header(call, name, value);
     else if (IS(name, "content-type"))
@@ -250,7 +250,7 @@ static void finish_if_all_read(struct rpc_call *call)
 {
     if (!call->peer_ended || call->paused || buffer_size(&call->pending) > 0 || call_is_over(call))
         return;
-    call->peer_ended = false;        /* once */
+    call->peer_ended = false; /* once */
     finish_reading(call);
 }
 
@@ -263,7 +263,7 @@ static void on_data(struct stream_user *user, struct bytes data)
         feed(call, &data);
     if (!call_is_over(call) && data.size > 0) {
         if (buffer_append(&call->pending, data))
-            size -= data.size;       /* held back: the peer must wait */
+            size -= data.size; /* held back: the peer must wait */
         else
             fail(call, RPC_RESOURCE_EXHAUSTED, "out of memory");
     }
@@ -279,7 +279,7 @@ void call_read_pending(struct rpc_call *call)
         return;
     feed(call, &data);
     if (call_is_over(call))
-        return;                      /* call_end() let go of it */
+        return; /* call_end() let go of it */
     buffer_take(&call->pending, size - data.size);
     consume(call, size - data.size);
     finish_if_all_read(call);
@@ -297,7 +297,7 @@ static void on_close(struct stream_user *user, enum stream_error error)
 {
     struct rpc_call *call = container_of(user, struct rpc_call, user);
 
-    (void)error;                     /* to a method, gone is gone */
+    (void)error; /* to a method, gone is gone */
     call_set_over(call);
     call_release(call);
 }

@@ -21,7 +21,7 @@ static void start(struct channel *channel, struct client_end *end)
         pair != NULL ? call_pool_accept(local->calls, stream_pair_server(pair), peer) : NULL;
 
     if (server == NULL)
-        abort();                     /* out of memory; a pair alone cannot be undone */
+        abort(); /* out of memory; a pair alone cannot be undone */
     stream_pair_server(pair)->user = server;
     stream_pair_client(pair)->user = &end->user;
     end->user.stream = stream_pair_client(pair);

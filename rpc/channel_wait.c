@@ -71,9 +71,14 @@ ProtobufCMessage *channel_call_wait(struct channel *channel, const char *path,
                                     int64_t timeout_ms, struct rpc_status *status)
 {
     struct waiting_call waiting = {
-        .call = { .path = path, .response = response, .request = request, .metadata = metadata,
-                  .metadata_count = metadata_count, .timeout_ms = timeout_ms,
-                  .on_message = on_message, .on_done = on_done },
+        .call = { .path = path,
+                  .response = response,
+                  .request = request,
+                  .metadata = metadata,
+                  .metadata_count = metadata_count,
+                  .timeout_ms = timeout_ms,
+                  .on_message = on_message,
+                  .on_done = on_done },
         .start.run = start,
         .channel = channel,
         .status = status,

@@ -211,7 +211,7 @@ void client_call_start(struct channel *channel, struct client_call *call)
     struct client_end *end = take_end(channel);
 
     if (end == NULL)
-        abort();                     /* no memory to say that there is no memory */
+        abort(); /* no memory to say that there is no memory */
     channel->holds++;
     end->user.ops = &client_stream_ops;
     end->channel = channel;
@@ -368,7 +368,7 @@ static void on_header(struct stream_user *user, struct bytes name, struct bytes 
     struct client_metadata_entry *entry = arena_alloc(end->arena, sizeof *entry);
 
     if (entry == NULL)
-        return;                      /* more than the arena's bound of metadata: cut */
+        return; /* more than the arena's bound of metadata: cut */
     entry->name = bytes_of(arena_copy(end->arena, name.data, name.size), name.size);
     entry->value = bytes_of(arena_copy(end->arena, value.data, value.size), value.size);
     if (entry->name.data == NULL || entry->value.data == NULL)
@@ -388,10 +388,14 @@ static struct bytes header(const struct client_end *end, const char *name)
 /* HTTP errors as gRPC maps them (doc/http-grpc-status-mapping). */
 static enum rpc_code code_of_http(const char *status)
 {
-    static const struct { const char *status; enum rpc_code code; } codes[] = {
-        { "400", RPC_INTERNAL }, { "401", RPC_UNAUTHENTICATED }, { "403", RPC_PERMISSION_DENIED },
-        { "404", RPC_UNIMPLEMENTED }, { "429", RPC_UNAVAILABLE }, { "502", RPC_UNAVAILABLE },
-        { "503", RPC_UNAVAILABLE }, { "504", RPC_UNAVAILABLE },
+    static const struct {
+        const char *status;
+        enum rpc_code code;
+    } codes[] = {
+        { "400", RPC_INTERNAL },          { "401", RPC_UNAUTHENTICATED },
+        { "403", RPC_PERMISSION_DENIED }, { "404", RPC_UNIMPLEMENTED },
+        { "429", RPC_UNAVAILABLE },       { "502", RPC_UNAVAILABLE },
+        { "503", RPC_UNAVAILABLE },       { "504", RPC_UNAVAILABLE },
     };
 
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
@@ -404,8 +408,7 @@ static void refuse_http(struct client_end *end, const char *http_status)
 {
     struct rpc_status status;
 
-    rpc_status_set(&status, code_of_http(http_status), "the server answered HTTP %s",
-                   http_status);
+    rpc_status_set(&status, code_of_http(http_status), "the server answered HTTP %s", http_status);
     client_end_finish(end, &status);
 }
 
@@ -415,9 +418,9 @@ static void on_headers_end(struct stream_user *user)
     struct bytes http_status = header(end, ":status");
 
     if (end->answer_is_grpc)
-        return;                      /* trailers */
+        return; /* trailers */
     if (http_status.size == 3 && http_status.data[0] == '1') {
-        end->metadata = NULL;        /* an informational answer: the real one follows */
+        end->metadata = NULL; /* an informational answer: the real one follows */
         end->metadata_last = &end->metadata;
         return;
     }
@@ -425,7 +428,8 @@ static void on_headers_end(struct stream_user *user)
     if (header(end, "grpc-status").data != NULL)
         end->answer_is_grpc = true;
     if (!bytes_equal(http_status, bytes_of_text("200")))
-        refuse_http(end, http_status.data != NULL ? (const char *)http_status.data : "without status");
+        refuse_http(end,
+                    http_status.data != NULL ? (const char *)http_status.data : "without status");
     else if (!end->answer_is_grpc)
         finish_with(end, RPC_UNKNOWN, "the server's answer is not gRPC");
 }
@@ -565,6 +569,10 @@ static void status_of_error(enum stream_error error, struct rpc_status *status)
 {
     enum rpc_code code = RPC_INTERNAL;
 
+    if (error == STREAM_BROKEN) {
+        rpc_status_set(status, RPC_UNAVAILABLE, "the connection was lost");
+        return;
+    }
     if (error == STREAM_REFUSED)
         code = RPC_UNAVAILABLE;
     else if (error == STREAM_CANCEL)
@@ -581,7 +589,7 @@ static void on_close(struct stream_user *user, enum stream_error error)
     struct client_end *end = container_of(user, struct client_end, user);
     struct rpc_status status;
 
-    if (end->peer_ended)             /* all has come; paused reading goes on from memory */
+    if (end->peer_ended) /* all has come; paused reading goes on from memory */
         return;
     if (header(end, "grpc-status").data != NULL)
         read_outcome(end, &status);
@@ -593,7 +601,7 @@ static void on_close(struct stream_user *user, enum stream_error error)
 static bool is_waiting(struct stream_user *user)
 {
     (void)user;
-    return false;                    /* how long to wait is the deadline's affair */
+    return false; /* how long to wait is the deadline's affair */
 }
 
 static const struct stream_user_ops client_stream_ops = {

@@ -13,9 +13,16 @@ static bool starts_with(struct bytes text, const char *prefix)
 
 bool grpc_name_is_reserved(struct bytes name)
 {
-    static const char *const reserved[] = { "te", "content-type", "host", "connection",
-                                            "content-length", "transfer-encoding", "trailer",
-                                            "upgrade", "keep-alive", "proxy-connection" };
+    static const char *const reserved[] = { "te",
+                                            "content-type",
+                                            "host",
+                                            "connection",
+                                            "content-length",
+                                            "transfer-encoding",
+                                            "trailer",
+                                            "upgrade",
+                                            "keep-alive",
+                                            "proxy-connection" };
 
     if (name.size == 0 || name.data[0] == ':' || starts_with(name, "grpc-"))
         return true;
@@ -193,20 +200,39 @@ bool grpc_timeout_parse(struct bytes text, int64_t *timeout_ms)
         value = value * 10 + (text.data[i] - '0');
     }
     switch (text.data[text.size - 1]) {
-    case 'H': *timeout_ms = value * 3600 * 1000; return true;
-    case 'M': *timeout_ms = value * 60 * 1000; return true;
-    case 'S': *timeout_ms = value * 1000; return true;
-    case 'm': *timeout_ms = value; return true;
-    case 'u': *timeout_ms = value / 1000; return true;
-    case 'n': *timeout_ms = value / 1000000; return true;
-    default: return false;
+    case 'H':
+        *timeout_ms = value * 3600 * 1000;
+        return true;
+    case 'M':
+        *timeout_ms = value * 60 * 1000;
+        return true;
+    case 'S':
+        *timeout_ms = value * 1000;
+        return true;
+    case 'm':
+        *timeout_ms = value;
+        return true;
+    case 'u':
+        *timeout_ms = value / 1000;
+        return true;
+    case 'n':
+        *timeout_ms = value / 1000000;
+        return true;
+    default:
+        return false;
     }
 }
 
 void grpc_timeout_format(int64_t timeout_ms, char text[GRPC_TIMEOUT_SIZE])
 {
-    static const struct { int64_t ms; char unit; } units[] = {
-        { 1, 'm' }, { 1000, 'S' }, { 60 * 1000, 'M' }, { 3600 * 1000, 'H' },
+    static const struct {
+        int64_t ms;
+        char unit;
+    } units[] = {
+        { 1, 'm' },
+        { 1000, 'S' },
+        { 60 * 1000, 'M' },
+        { 3600 * 1000, 'H' },
     };
     int64_t value = 0;
     size_t i;
@@ -217,7 +243,7 @@ void grpc_timeout_format(int64_t timeout_ms, char text[GRPC_TIMEOUT_SIZE])
         if (value <= 99999999)
             break;
     }
-    if (i == sizeof units / sizeof units[0]) {    /* 11,000 years */
+    if (i == sizeof units / sizeof units[0]) { /* 11,000 years */
         value = 99999999;
         i--;
     }

@@ -21,11 +21,11 @@ struct loop {
     struct event *wake_event;
     struct event *timer_event;
     struct heap timers;
-    int64_t armed_for_ms;            /* when timer_event fires; INT64_MAX: not armed */
-    struct loop_task *last;          /* to run at the turn's end, newest first */
+    int64_t armed_for_ms;   /* when timer_event fires; INT64_MAX: not armed */
+    struct loop_task *last; /* to run at the turn's end, newest first */
 
     /* Any thread. */
-    _Atomic(struct loop_task *) mailbox;   /* newest first */
+    _Atomic(struct loop_task *) mailbox; /* newest first */
     atomic_bool stopping;
     int wake_fd;
 
@@ -49,7 +49,8 @@ struct loop *loop_new(void)
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->base = event_base_new();
     if (loop->base != NULL && loop->wake_fd >= 0) {
-        loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
+        loop->wake_event =
+            event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
         loop->timer_event = event_new(loop->base, -1, 0, on_timer, loop);
     }
     if (loop->wake_event == NULL || loop->timer_event == NULL ||
@@ -76,7 +77,7 @@ static bool run_mailbox(struct loop *loop)
     while (oldest != NULL) {
         struct loop_task *task = oldest;
         oldest = task->next;
-        task->run(task);                  /* may free it, or post it again */
+        task->run(task); /* may free it, or post it again */
     }
     return any;
 }
@@ -152,7 +153,7 @@ static void run_due_timers(struct loop *loop)
     while ((first = heap_first(&loop->timers)) != NULL && first->key <= now_ms) {
         struct loop_timer *timer = container_of(first, struct loop_timer, item);
         heap_remove(&loop->timers, first);
-        timer->fire(timer);               /* may free it, or start it again */
+        timer->fire(timer); /* may free it, or start it again */
     }
 }
 

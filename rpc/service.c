@@ -8,7 +8,7 @@
  * read afterwards, by all threads. */
 
 struct entry {
-    char *path;                      /* "/package.Service/Method"; NULL: free */
+    char *path; /* "/package.Service/Method"; NULL: free */
     size_t path_size;
     const struct rpc_service *service;
     const struct rpc_method *method;
@@ -17,8 +17,8 @@ struct entry {
 struct rpc_registry {
     const struct rpc_service **services;
     size_t service_count;
-    struct entry *entries;           /* open addressing, at most half full */
-    size_t entry_count, room;        /* room: a power of two */
+    struct entry *entries;    /* open addressing, at most half full */
+    size_t entry_count, room; /* room: a power of two */
     struct rpc_hooks *hooks;
 };
 
@@ -56,7 +56,7 @@ void rpc_registry_free(struct rpc_registry *registry)
     free(registry);
 }
 
-static uint64_t hash(struct bytes path)    /* FNV-1a */
+static uint64_t hash(struct bytes path) /* FNV-1a */
 {
     uint64_t h = 14695981039346656037u;
 
@@ -109,8 +109,8 @@ static void add_method(struct rpc_registry *registry, const struct rpc_service *
 
 void rpc_registry_add(struct rpc_registry *registry, const struct rpc_service *service)
 {
-    registry->services = must_have(realloc(
-        registry->services, (registry->service_count + 1) * sizeof(struct rpc_service *)));
+    registry->services = must_have(
+        realloc(registry->services, (registry->service_count + 1) * sizeof(struct rpc_service *)));
     registry->services[registry->service_count++] = service;
     for (size_t i = 0; i < service->method_count; i++)
         add_method(registry, service, &service->methods[i]);

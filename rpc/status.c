@@ -15,9 +15,22 @@
 const char *rpc_code_name(enum rpc_code code)
 {
     static const char *const names[RPC_CODE_COUNT] = {
-        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-        "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
-        "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
         "UNAUTHENTICATED",
     };
 
@@ -95,7 +108,8 @@ void rpc_status_set(struct rpc_status *status, enum rpc_code code, const char *f
         end_at_whole_character(status->message);
 }
 
-static bool pack_into(const ProtobufCMessage *message, struct arena *mem, ProtobufCBinaryData *packed)
+static bool pack_into(const ProtobufCMessage *message, struct arena *mem,
+                      ProtobufCBinaryData *packed)
 {
     packed->len = protobuf_c_message_get_packed_size(message);
     packed->data = arena_alloc(mem, packed->len);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    WINDOW_BYTES = 64 << 10,         /* delivered and not consumed */
+    WINDOW_BYTES = 64 << 10, /* delivered and not consumed */
     PIECE_BYTES = 16 << 10,
     HEADERS_BYTES_MAX = 1 << 20,
 };
@@ -17,7 +17,7 @@ struct half {
     struct stream base;
     struct stream_pair *pair;
     /* What its user sends. */
-    struct stream_header *headers;   /* in the pair's arena; delivered once */
+    struct stream_header *headers; /* in the pair's arena; delivered once */
     size_t header_count;
     bool headers_wait, headers_end;
     bool may_pull, ended;
@@ -30,9 +30,9 @@ struct stream_pair {
     struct loop *loop;
     struct loop_task task;
     bool task_is_posted;
-    bool left;                       /* one user went early */
+    bool left; /* one user went early */
     enum stream_error error;
-    struct arena *arena;             /* header blocks under way */
+    struct arena *arena; /* header blocks under way */
 };
 
 static void deliver(struct loop_task *task);
@@ -85,7 +85,7 @@ static void send_headers(struct stream *stream, const struct stream_header *head
     half->headers_wait = true;
     half->headers_end = end;
     half->may_pull = !end;
-    if (half->headers == NULL) {     /* too many: as good as broken */
+    if (half->headers == NULL) { /* too many: as good as broken */
         pair->left = true;
         pair->error = STREAM_INTERNAL_ERROR;
     }
@@ -120,7 +120,10 @@ static void leave(struct stream *stream, enum stream_error error)
 }
 
 static const struct stream_ops pair_ops = {
-    .send_headers = send_headers, .wake = wake, .consume = consume, .leave = leave,
+    .send_headers = send_headers,
+    .wake = wake,
+    .consume = consume,
+    .leave = leave,
 };
 
 struct stream_pair *stream_pair_new(struct loop *loop)

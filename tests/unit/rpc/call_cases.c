@@ -694,7 +694,10 @@ static void a_thread_may_wait_for_an_answer(void **state)
 
 int run_call_cases(const char *name, CMFixtureFunction setup, CMFixtureFunction teardown)
 {
-#define TEST(name) { #name, name, setup, teardown, NULL }
+#define TEST(name)                                                                                 \
+    {                                                                                              \
+#name, name, setup, teardown, NULL                                                         \
+    }
     const struct CMUnitTest tests[] = {
         TEST(a_unary_call_is_answered),
         TEST(an_empty_message_is_a_message),

@@ -15,14 +15,14 @@
  * up the fixture with its kind of channel and runs all cases on it. */
 
 struct call_fixture {
-    struct loop *loop;               /* the client's; the test's thread runs it */
+    struct loop *loop; /* the client's; the test's thread runs it */
     struct rpc_registry *registry;
     struct echo_service echo;
-    struct channel *channel;         /* a case may close it and set NULL */
-    void *carrier;                   /* what the program keeps for the channel */
+    struct channel *channel; /* a case may close it and set NULL */
+    void *carrier;           /* what the program keeps for the channel */
 };
 
-int call_fixture_open(struct call_fixture *f);    /* all but the channel */
+int call_fixture_open(struct call_fixture *f); /* all but the channel */
 void call_fixture_close(struct call_fixture *f);
 
 /* A call that notes what comes. */

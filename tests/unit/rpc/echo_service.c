@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-struct echo_call {                   /* in the call's arena */
+struct echo_call { /* in the call's arena */
     struct echo_service *echo;
     struct rpc_call *call;
     const Test__V1__EchoRequest *request;

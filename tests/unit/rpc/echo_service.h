@@ -12,8 +12,8 @@ struct echo_service {
     struct rpc_service service;
     /* What a test observes. */
     atomic_int started, over, cancelled, sent, received;
-    atomic_bool slow_reader;         /* Collect and Chat pause after each message */
-    struct rpc_call *paused;         /* the call that did, to be resumed by the test */
+    atomic_bool slow_reader; /* Collect and Chat pause after each message */
+    struct rpc_call *paused; /* the call that did, to be resumed by the test */
 };
 
 void echo_service_init(struct echo_service *echo);

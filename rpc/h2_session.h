@@ -1,0 +1,74 @@
+#ifndef RPC_H2_SESSION_H
+#define RPC_H2_SESSION_H
+
+#include "rpc/stream.h"
+
+/* One HTTP/2 connection, server's or client's side, without a socket: bytes in,
+ * bytes out, streams between them. The only module that knows nghttp2.
+ *
+ * Nothing here blocks or keeps time; h2_session_sweep() is its clock. Functions
+ * may be called from a stream user's callbacks, except h2_session_receive(),
+ * h2_session_output() and h2_session_free(). */
+
+struct h2_session;
+struct h2_owner;
+
+enum h2_role { H2_SERVER, H2_CLIENT };
+
+struct h2_options {
+    enum h2_role role;
+    unsigned streams_max;            /* the peer may have open at once */
+    size_t header_bytes_max;         /* of one header block, as HTTP/2 counts */
+};
+
+struct h2_owner_ops {
+    /* Server: a request begins. Gives the stream its user; NULL refuses it. */
+    struct stream_user *(*accept)(struct h2_owner *owner, struct stream *stream);
+    /* There is something to be sent: call h2_session_output() soon, from
+     * elsewhere. */
+    void (*on_output)(struct h2_owner *owner);
+    /* The peer takes no new streams any more. */
+    void (*on_going)(struct h2_owner *owner);
+};
+
+struct h2_owner {
+    const struct h2_owner_ops *ops;
+};
+
+/* The preface and our SETTINGS wait to be sent. NULL if out of memory. */
+struct h2_session *h2_session_new(const struct h2_options *options, struct h2_owner *owner);
+/* Ends the streams that are left with STREAM_BROKEN. NULL is fine. */
+void h2_session_free(struct h2_session *session);
+
+/* False: the connection is over; send what waits, then close. */
+bool h2_session_receive(struct h2_session *session, struct bytes bytes);
+
+/* Lends the next bytes to be sent, at most about 16 KiB, until the next call.
+ * Empty: none for now. */
+struct bytes h2_session_output(struct h2_session *session);
+
+/* Neither side has anything left to say. */
+bool h2_session_is_done(const struct h2_session *session);
+/* The peer's SETTINGS have come. */
+bool h2_session_is_up(const struct h2_session *session);
+/* No new streams: a GOAWAY came or went. */
+bool h2_session_is_going(const struct h2_session *session);
+size_t h2_session_stream_count(const struct h2_session *session);
+/* Frames that wait to be sent, whatever holds them up. */
+size_t h2_session_backlog(const struct h2_session *session);
+
+/* Client: gives user->stream; the user sends its headers next, at once. False if the
+ * session takes no more streams or memory is out. */
+bool h2_session_request(struct h2_session *session, struct stream_user *user);
+
+void h2_session_ping(struct h2_session *session);
+/* Says GOAWAY, so that no new stream is lost: first a notice, then, when the
+ * peer has seen it, the last stream's id. Streams go on to their end. */
+void h2_session_drain(struct h2_session *session);
+
+/* Called every elapsed_ms. Resets streams that did not move for stall_ms
+ * although something waits: an answer for the peer's window, a method for the
+ * rest of its request. */
+void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms);
+
+#endif
