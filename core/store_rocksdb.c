@@ -372,6 +372,7 @@ static const char options_text[] =
     /* Memory: all memtables together, the log that a restart must replay, and
      * one cache for data, indexes and filters. */
     "db_write_buffer_size=%zu;write_buffer_size=%zu;max_write_buffer_number=3;"
+    "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.5;"
     "arena_block_size=262144;max_total_wal_size=%zu;max_open_files=512;"
     "block_based_table_factory={block_cache=%zu;block_size=8192;format_version=5;"
     "cache_index_and_filter_blocks=true;cache_index_and_filter_blocks_with_high_priority=true;"
