@@ -19,7 +19,7 @@ BEGIN {
     room["^rocksdb/"]           = "^core/store_rocksdb[.]c$"
     room["^nghttp2/"]           = "^rpc/h2_session[.]c$"
     room["^openssl/"]           = "^rpc/(tls|connection)[.]c$"
-    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection)[.]c$|^gateway/http_[a-z]+[.]c$"
+    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection|channel_remote)[.]c$|^gateway/http_[a-z]+[.]c$"
     room["^jansson[.]h$"]       = "^gateway/(transcode|json)_[a-z]+[.]c$|^tools/"
     room["^sqlite3[.]h$"]       = "^tools/worker/connectors/local"
     room["^curl/"]              = "^tools/worker/connectors/http[a-z_]*[.]c$"
