@@ -79,8 +79,11 @@ enum err run_load(struct queue *queue, struct org *org, run_id id, struct loaded
 {
     struct lease *lease = lease_find(queue, id);
     struct bytes value;
-    enum err e = get_record(queue, org, id, lease, &value, why);
+    enum err e;
 
+    if (lease != NULL && lease->org != org)
+        lease = NULL;      /* ids are guessable: another organisation's run is not there */
+    e = get_record(queue, org, id, lease, &value, why);
     *loaded = (struct loaded_run){ .org = org, .id = id };
     if (e == OK)
         e = record_read_run(value, queue->mem, &loaded->run, why);

@@ -14,11 +14,33 @@ static struct waiting outcome;
 static void note_done(struct request *request, enum err e)
 {
     (void)request;
+    assert(!outcome.done);
     outcome.done = true;
     outcome.e = e;
 }
 
-static enum err run(struct queue_fixture *f, struct request *request, enum queue_verb verb)
+/* A request without done() is one that was answered: it cannot be twice. */
+static void note_later(struct request *request, enum err e)
+{
+    request->done = NULL;
+    request->result = e;
+}
+
+bool is_answered(const struct request *request)
+{
+    return request->done == NULL;
+}
+
+void ask_later(struct queue_fixture *f, struct request *request, enum queue_verb verb)
+{
+    request->verb = verb;
+    request->mem = f->mem;
+    request->done = note_later;
+    queue_post(f->queue, request);
+    queue_turn(f->queue);
+}
+
+enum err ask(struct queue_fixture *f, struct request *request, enum queue_verb verb)
 {
     request->verb = verb;
     request->mem = f->mem;
@@ -146,7 +168,7 @@ enum err submit_to(struct queue_fixture *f, const char *org, const struct run_sp
     struct submit_request req = { .org = bytes_of_text(org),
                                   .actor = bytes_of_text("tester"),
                                   .spec = *spec };
-    enum err e = run(f, &req.base, QUEUE_SUBMIT);
+    enum err e = ask(f, &req.base, QUEUE_SUBMIT);
 
     if (info != NULL)
         *info = req.info;
@@ -172,7 +194,7 @@ enum err lease_for(struct queue_fixture *f, struct worker *worker, bool acknowle
                    struct assignment *job)
 {
     struct lease_request req = { .worker = worker, .jobs_max = 1, .acknowledge = acknowledge };
-    enum err e = run(f, &req.base, QUEUE_LEASE);
+    enum err e = ask(f, &req.base, QUEUE_LEASE);
 
     if (e == OK && req.count == 0)
         return ERR_NOT_FOUND;
@@ -199,21 +221,21 @@ enum err join(struct queue_fixture *f, struct worker *worker)
 {
     struct worker_request req = { .worker = worker };
 
-    return run(f, &req.base, QUEUE_JOIN);
+    return ask(f, &req.base, QUEUE_JOIN);
 }
 
 enum err leave(struct queue_fixture *f, struct worker *worker)
 {
     struct worker_request req = { .worker = worker };
 
-    return run(f, &req.base, QUEUE_LEAVE);
+    return ask(f, &req.base, QUEUE_LEAVE);
 }
 
 enum directive heartbeat(struct queue_fixture *f, struct lease_name name)
 {
     struct heartbeat_request req = { .leases = &name, .count = 1 };
 
-    return run(f, &req.base, QUEUE_HEARTBEAT) == OK ? req.directives[0] : DIRECTIVE_NONE;
+    return ask(f, &req.base, QUEUE_HEARTBEAT) == OK ? req.directives[0] : DIRECTIVE_NONE;
 }
 
 enum err progress(struct queue_fixture *f, struct lease_name name, uint64_t done, uint64_t total)
@@ -225,7 +247,7 @@ enum err progress(struct queue_fixture *f, struct lease_name name, uint64_t done
     struct report_request req = { .kind = REPORT_PROGRESS, .lease = name, .entities = &entity,
                                   .entity_count = 1 };
 
-    return run(f, &req.base, QUEUE_REPORT);
+    return ask(f, &req.base, QUEUE_REPORT);
 }
 
 enum err checkpoint(struct queue_fixture *f, struct lease_name name, const char *text)
@@ -233,14 +255,14 @@ enum err checkpoint(struct queue_fixture *f, struct lease_name name, const char 
     struct report_request req = { .kind = REPORT_CHECKPOINT, .lease = name,
                                   .checkpoint = bytes_of_text(text) };
 
-    return run(f, &req.base, QUEUE_REPORT);
+    return ask(f, &req.base, QUEUE_REPORT);
 }
 
 enum err complete(struct queue_fixture *f, struct lease_name name)
 {
     struct report_request req = { .kind = REPORT_COMPLETE, .lease = name };
 
-    return run(f, &req.base, QUEUE_REPORT);
+    return ask(f, &req.base, QUEUE_REPORT);
 }
 
 enum err complete_entity(struct queue_fixture *f, struct lease_name name, const char *entity)
@@ -249,7 +271,7 @@ enum err complete_entity(struct queue_fixture *f, struct lease_name name, const 
     struct report_request req = { .kind = REPORT_COMPLETE, .lease = name, .entities = &done,
                                   .entity_count = 1 };
 
-    return run(f, &req.base, QUEUE_REPORT);
+    return ask(f, &req.base, QUEUE_REPORT);
 }
 
 enum err fail_with(struct queue_fixture *f, struct lease_name name, enum failure_class failure,
@@ -257,7 +279,7 @@ enum err fail_with(struct queue_fixture *f, struct lease_name name, enum failure
 {
     struct report_request req = { .kind = REPORT_FAIL, .lease = name, .failure = failure,
                                   .message = bytes_of_text("it broke"), .retry_after_ms = 7000 };
-    enum err e = run(f, &req.base, QUEUE_REPORT);
+    enum err e = ask(f, &req.base, QUEUE_REPORT);
 
     if (will_retry != NULL)
         *will_retry = req.will_retry;
@@ -268,7 +290,7 @@ enum err release(struct queue_fixture *f, struct lease_name name)
 {
     struct report_request req = { .kind = REPORT_RELEASE, .lease = name };
 
-    return run(f, &req.base, QUEUE_REPORT);
+    return ask(f, &req.base, QUEUE_REPORT);
 }
 
 static enum err do_control(struct queue_fixture *f, struct control_request *req,
@@ -278,7 +300,7 @@ static enum err do_control(struct queue_fixture *f, struct control_request *req,
 
     req->org = ORG;
     req->actor = bytes_of_text("tester");
-    e = run(f, &req->base, QUEUE_CONTROL);
+    e = ask(f, &req->base, QUEUE_CONTROL);
     if (info != NULL)
         *info = req->info;
     return e;
@@ -311,7 +333,7 @@ enum err resume_from_nothing(struct queue_fixture *f, const char *name, struct r
 enum err purge(struct queue_fixture *f, uint64_t *completed, uint64_t *failed, uint64_t *cancelled)
 {
     struct purge_request req = { .org = ORG };
-    enum err e = run(f, &req.base, QUEUE_PURGE);
+    enum err e = ask(f, &req.base, QUEUE_PURGE);
 
     *completed = req.completed;
     *failed = req.failed;

@@ -34,6 +34,13 @@ struct queue_fixture {
 #define FIXTURE_START_MS INT64_C(1767225600000)
 #define ORG bytes_of_text("org123")
 
+/* Any request: posted, a turn taken, answered. */
+enum err ask(struct queue_fixture *f, struct request *request, enum queue_verb verb);
+/* One that may have to wait: posted, a turn taken. When is_answered() says so,
+ * its `result` is what done() was told. */
+void ask_later(struct queue_fixture *f, struct request *request, enum queue_verb verb);
+bool is_answered(const struct request *request);
+
 int queue_fixture_setup(void **state);
 int queue_fixture_teardown(void **state);
 void queue_fixture_init(struct queue_fixture *f);
