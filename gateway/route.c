@@ -11,13 +11,12 @@
     .request = &sync__v1__##name##_request__descriptor,                                            \
     .response = &sync__v1__##name##_response__descriptor
 
-static int ready_status(const ProtobufCMessage *response)
+static bool is_serving(const ProtobufCMessage *response)
 {
     const Grpc__Health__V1__HealthCheckResponse *health =
         (const Grpc__Health__V1__HealthCheckResponse *)response;
 
-    return health->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING ? 200
-                                                                                              : 503;
+    return health->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 }
 
 /* Literal segments stand before a pattern that would take their place. */
@@ -70,10 +69,11 @@ static const struct route routes[] = {
       .query = "reason", .needs_org = true, .changes = true, .success = true,
       .message = "Schedule deleted successfully" },
 
-    { VERB_GET, "/healthz", .constants = "\"status\":\"ok\"" },
+    { VERB_GET, "/healthz", .success = true, .message = "The gateway is alive" },
     { VERB_GET, "/readyz", "/grpc.health.v1.Health/Check",
       &grpc__health__v1__health_check_request__descriptor,
-      &grpc__health__v1__health_check_response__descriptor, .status = ready_status },
+      &grpc__health__v1__health_check_response__descriptor, .accepts = is_serving,
+      .no = "The service is not ready" },
 };
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };
 

@@ -15,7 +15,7 @@ enum verb { VERB_GET = 1, VERB_POST = 2, VERB_DELETE = 4 };
 struct route {
     unsigned verbs;
     const char *pattern;      /* "/sync/pause/:name": the field `name` from the path */
-    const char *rpc;          /* NULL: answered with `constants` alone */
+    const char *rpc;          /* NULL: answered from here */
     const ProtobufCMessageDescriptor *request, *response;
     const char *query;        /* fields that may come as query parameters */
     const char *body;         /* fields that may come as members of the body, POST only */
@@ -24,10 +24,9 @@ struct route {
     bool changes;             /* something: BEHAVIOUR's rules for GET with side effects */
     const char *message;      /* constants of the answer: "success": true and "message" */
     bool success;
-    const char *constants;    /* raw members */
     const char *hidden;       /* fields of the response that the answer leaves out */
-    /* The HTTP status for this answer; NULL: 200. */
-    int (*status)(const ProtobufCMessage *response);
+    const char *no;           /* the 503's message when accepts() says no */
+    bool (*accepts)(const ProtobufCMessage *response);   /* NULL: any */
 };
 
 const struct route *route_table(size_t *count);

@@ -163,10 +163,8 @@ static void every_row_can_be_transcoded(void **state)
         struct uri uri = { .segments = { "", "", "", "", "", "", "", "" } };
         struct route row = routes[i];
 
-        if (row.rpc == NULL) {
-            assert_non_null(row.constants);
+        if (row.rpc == NULL)
             continue;
-        }
         assert_fields_exist(&row, row.query);
         assert_fields_exist(&row, row.body);
         assert_int_equal(route_each_path_field(&row, &uri, assert_field_exists, &row), OK);

@@ -1,0 +1,538 @@
+#include "gateway/http_connection.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/list.h"
+#include "gateway/error_answer.h"
+#include "gateway/http_answer_head.h"
+#include "gateway/http_chunks.h"
+#include "gateway/http_request.h"
+
+/* A connection reads one request at a time, hands it over, and reads the next
+ * when the answer is written. What went wrong with a request ends the
+ * connection, but politely: the rest of what the peer sends is read past for a
+ * while, so that a reset does not overtake the answer. */
+
+enum state {
+    READING_HEAD,
+    READING_BODY,
+    HANDLING,  /* the request is with the handler */
+    LINGERING, /* the last answer is written or on its way; input is dropped */
+};
+
+struct http_connection {
+    struct http_connections *all;
+    struct link link;
+    struct bufferevent *bev;
+    struct loop_timer deadline;
+    enum state state;
+    bool begun;         /* some of the next head is here */
+    bool last;          /* the answer under way is the last one */
+    bool peer_done;     /* it will send no more */
+    bool running, dead; /* inside run(); to be freed when it is left */
+    size_t seen;        /* of the input, looked through for the head's end */
+    size_t lingered;
+    struct http_request *request;
+    struct evbuffer *body;
+    struct http_chunks chunks;
+    char peer[64];
+};
+
+static void run(struct http_connection *connection);
+
+static struct evbuffer *input_of(struct http_connection *connection)
+{
+    return bufferevent_get_input(connection->bev);
+}
+
+static struct evbuffer *output_of(struct http_connection *connection)
+{
+    return bufferevent_get_output(connection->bev);
+}
+
+static void start_deadline(struct http_connection *connection, int64_t delay_ms)
+{
+    loop_timer_start(connection->all->loop, &connection->deadline, delay_ms);
+}
+
+static void stop_deadline(struct http_connection *connection)
+{
+    loop_timer_stop(connection->all->loop, &connection->deadline);
+}
+
+void http_connections_check_idle(struct http_connections *all)
+{
+    void (*on_idle)(void *context) = all->on_idle;
+
+    if (!all->stopping || all->count > 0 || all->requests > 0 || on_idle == NULL)
+        return;
+    all->on_idle = NULL;
+    on_idle(all->idle_context);
+}
+
+/* The request stays with its handler; it only learns that nobody waits. */
+static void disown_request(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+
+    connection->request = NULL;
+    if (request == NULL)
+        return;
+    request->connection = NULL;
+    if (connection->state != HANDLING)
+        http_request_free(request);
+    else if (request->on_gone != NULL)
+        request->on_gone(request);
+}
+
+static void free_connection(struct http_connection *connection)
+{
+    struct http_connections *all = connection->all;
+
+    stop_deadline(connection);
+    list_remove(&connection->link);
+    disown_request(connection);
+    evbuffer_free(connection->body);
+    bufferevent_free(connection->bev);
+    free(connection);
+    all->count--;
+    http_connections_check_idle(all);
+}
+
+static void close_connection(struct http_connection *connection)
+{
+    connection->dead = true;
+    if (!connection->running)
+        free_connection(connection);
+}
+
+/* Everything is written: nothing more will be, the peer may finish. */
+static void half_close(struct http_connection *connection)
+{
+    if (connection->peer_done) {
+        close_connection(connection);
+        return;
+    }
+    shutdown(bufferevent_getfd(connection->bev), SHUT_WR);
+    start_deadline(connection, HTTP_LINGER_MS);
+}
+
+static void drop_input(struct http_connection *connection)
+{
+    struct evbuffer *input = input_of(connection);
+
+    connection->lingered += evbuffer_get_length(input);
+    evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void linger(struct http_connection *connection)
+{
+    stop_deadline(connection); /* what is unsent has the write timeout */
+    connection->state = LINGERING;
+    drop_input(connection);
+    if (evbuffer_get_length(output_of(connection)) == 0)
+        half_close(connection);
+}
+
+static void write_answer(struct http_connection *connection, const struct http_answer *answer,
+                         const char *request_id, bool without_body)
+{
+    struct evbuffer *output = output_of(connection);
+    char head[HTTP_ANSWER_HEAD_SIZE];
+    size_t size = http_answer_head_write(answer, request_id, connection->last, head);
+
+    evbuffer_add(output, head, size);
+    if (!without_body)
+        evbuffer_add(output, answer->body.data, answer->body.size);
+}
+
+/* Answers a request that will not be read to its end, and reads no other. */
+static void refuse(struct http_connection *connection, int status, const char *text)
+{
+    static const struct http_header retry = { "Retry-After", "1" };
+    struct error_answer error = { .status = status, .message = text };
+    struct json_writer writer = { .size_max = ANSWER_BYTES_MAX };
+    struct http_answer answer = { .status = status };
+    const char *id = connection->request != NULL ? connection->request->id : NULL;
+    char new_id[HTTP_REQUEST_ID_SIZE];
+
+    http_request_id_make(new_id);
+    id = id != NULL ? id : new_id;
+    error_answer_write(&writer, &error, id);
+    answer.body = bytes_of(writer.text, writer.failed ? 0 : writer.size);
+    answer.headers = &retry;
+    answer.header_count = status == 503;
+    connection->last = true;
+    write_answer(connection, &answer, id, false);
+    json_writer_free(&writer);
+    if (connection->request != NULL)
+        disown_request(connection);
+    linger(connection);
+}
+
+static void await_request(struct http_connection *connection)
+{
+    connection->state = READING_HEAD;
+    connection->begun = false;
+    connection->seen = 0;
+    start_deadline(connection, connection->all->options.timeout_ms);
+}
+
+static bool refuse_head(struct http_connection *connection, struct http_flaw flaw)
+{
+    refuse(connection, flaw.status, flaw.text);
+    return false;
+}
+
+/* Takes the head, which is `size` bytes, out of the input. */
+static bool take_head(struct http_connection *connection, size_t size)
+{
+    struct evbuffer *input = input_of(connection);
+    struct http_request *request = http_request_new(connection->all, connection->peer);
+    struct http_flaw flaw = { 503, "Out of memory" };
+    bool ok = false;
+
+    connection->request = request;
+    if (request != NULL) {
+        request->connection = connection;
+        ok = http_request_read_head(
+            request, bytes_of(evbuffer_pullup(input, (ev_ssize_t)size), size), &flaw);
+    }
+    evbuffer_drain(input, size);
+    if (!ok)
+        return refuse_head(connection, flaw);
+    if (!request->head.keep_alive)
+        connection->last = true;
+    return true;
+}
+
+static void begin_body(struct http_connection *connection)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct http_head *head = &connection->request->head;
+
+    connection->state = READING_BODY;
+    connection->chunks = (struct http_chunks){ .done = false };
+    evbuffer_drain(connection->body, evbuffer_get_length(connection->body));
+    start_deadline(connection, connection->all->options.timeout_ms);
+    if (head->expects_continue && (head->chunked || head->content_length > 0) &&
+        evbuffer_get_length(input_of(connection)) == 0)
+        evbuffer_add(output_of(connection), go_on, sizeof go_on - 1);
+}
+
+/* Empty lines before a request are skipped (RFC 9112, 2.2). */
+static void skip_empty_lines(struct evbuffer *input)
+{
+    char two[2];
+
+    while (evbuffer_copyout(input, two, 2) == 2 && memcmp(two, "\r\n", 2) == 0)
+        evbuffer_drain(input, 2);
+}
+
+/* Each of these steps is true if it got on and another may follow. */
+static bool read_head(struct http_connection *connection)
+{
+    size_t size_max = connection->all->options.header_bytes_max;
+    struct evbuffer *input = input_of(connection);
+    size_t length, size;
+
+    if (evbuffer_get_length(output_of(connection)) > HTTP_OUTPUT_BYTES_MAX)
+        return false; /* until the peer reads; its writes then stall */
+    if (!connection->begun)
+        skip_empty_lines(input);
+    length = evbuffer_get_length(input);
+    size = http_head_find_end(bytes_of(evbuffer_pullup(input, -1), length), &connection->seen);
+    if (size > size_max || (size == 0 && length > size_max))
+        return refuse_head(connection,
+                           (struct http_flaw){ 431, "The request's headers are too large" });
+    if (size > 0) {
+        if (!take_head(connection, size))
+            return false;
+        begin_body(connection);
+        return true;
+    }
+    if (connection->peer_done || (length == 0 && connection->last)) {
+        linger(connection);
+        return false;
+    }
+    if (length > 0 && !connection->begun) {
+        connection->begun = true;
+        start_deadline(connection, connection->all->options.timeout_ms);
+    }
+    return false;
+}
+
+static bool body_fits(struct http_connection *connection)
+{
+    if (evbuffer_get_length(connection->body) + connection->chunks.left <=
+        connection->all->options.body_bytes_max)
+        return true;
+    refuse(connection, 413, "The request body is larger than the limit");
+    return false;
+}
+
+/* True when the whole body is there. */
+static bool read_chunks(struct http_connection *connection)
+{
+    struct evbuffer *input = input_of(connection);
+    struct http_flaw flaw;
+
+    while (!connection->chunks.done && evbuffer_get_length(input) > 0) {
+        struct bytes available = bytes_of(evbuffer_pullup(input, -1), evbuffer_get_length(input));
+        struct bytes data;
+        size_t used = http_chunks_read(&connection->chunks, available, &data, &flaw);
+
+        if (used == 0)
+            return refuse_head(connection, flaw);
+        evbuffer_add(connection->body, data.data, data.size);
+        evbuffer_drain(input, used);
+        if (!body_fits(connection))
+            return false;
+    }
+    return connection->chunks.done;
+}
+
+static bool read_plain_body(struct http_connection *connection)
+{
+    size_t left =
+        (size_t)connection->request->head.content_length - evbuffer_get_length(connection->body);
+
+    evbuffer_remove_buffer(input_of(connection), connection->body, left);
+    return evbuffer_get_length(connection->body) == connection->request->head.content_length;
+}
+
+static void hand_over(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+    size_t size = evbuffer_get_length(connection->body);
+    uint8_t *body = arena_alloc(request->mem, size + 1);
+
+    if (body == NULL) {
+        refuse(connection, 503, "Out of memory");
+        return;
+    }
+    evbuffer_remove(connection->body, body, size);
+    request->body = bytes_of(body, size);
+    stop_deadline(connection);
+    connection->state = HANDLING;
+    connection->all->options.handle(connection->all->options.context, request);
+}
+
+static bool read_body(struct http_connection *connection)
+{
+    bool whole =
+        connection->request->head.chunked ? read_chunks(connection) : read_plain_body(connection);
+
+    if (connection->state != READING_BODY)
+        return false;
+    if (whole)
+        hand_over(connection);
+    else if (connection->peer_done)
+        close_connection(connection);
+    return whole;
+}
+
+static bool read_past(struct http_connection *connection)
+{
+    drop_input(connection);
+    if (connection->lingered > HTTP_LINGER_BYTES_MAX)
+        close_connection(connection);
+    return false;
+}
+
+static bool step(struct http_connection *connection)
+{
+    switch (connection->state) {
+    case READING_HEAD:
+        return read_head(connection);
+    case READING_BODY:
+        return read_body(connection);
+    case LINGERING:
+        return read_past(connection);
+    case HANDLING:
+    default:
+        return false;
+    }
+}
+
+/* As far as the input goes. The only place that frees a connection while its
+ * own code is on the stack. */
+static void run(struct http_connection *connection)
+{
+    if (connection->running)
+        return;
+    connection->running = true;
+    while (!connection->dead && step(connection))
+        ;
+    connection->running = false;
+    if (connection->dead)
+        free_connection(connection);
+}
+
+/* Leaves the connection alive, for run() to free if it must. */
+static void answer_on(struct http_connection *connection, struct http_request *request,
+                      const struct http_answer *answer)
+{
+    bool was_running = connection->running;
+
+    assert(connection->state == HANDLING && connection->request == request);
+    connection->running = true;
+    connection->request = NULL;
+    connection->last = connection->last || connection->all->stopping;
+    write_answer(connection, answer, request->id, strcmp(request->head.method, "HEAD") == 0);
+    if (connection->last)
+        linger(connection);
+    else
+        await_request(connection);
+    connection->running = was_running;
+}
+
+void http_answer(struct http_request *request, const struct http_answer *answer)
+{
+    struct http_connection *connection = request->connection;
+    struct http_connections *all = request->all;
+
+    if (connection != NULL)
+        answer_on(connection, request, answer);
+    http_request_free(request);
+    if (connection != NULL)
+        run(connection);
+    else
+        http_connections_check_idle(all);
+}
+
+static void on_read(struct bufferevent *bev, void *context)
+{
+    (void)bev;
+    run(context);
+}
+
+static void on_written(struct bufferevent *bev, void *context)
+{
+    struct http_connection *connection = context;
+
+    (void)bev;
+    if (connection->state == LINGERING)
+        half_close(connection);
+    else
+        run(connection);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *context)
+{
+    struct http_connection *connection = context;
+
+    (void)bev;
+    if ((what & BEV_EVENT_EOF) == 0) {
+        close_connection(connection);
+        return;
+    }
+    connection->peer_done = true;
+    if (connection->state == LINGERING && evbuffer_get_length(output_of(connection)) == 0)
+        close_connection(connection);
+    else
+        run(connection);
+}
+
+/* Of a request: it is late. Between requests, or after the last: goodbye. */
+static void on_deadline(struct loop_timer *timer)
+{
+    struct http_connection *connection = container_of(timer, struct http_connection, deadline);
+    bool late = connection->state == READING_BODY ||
+                (connection->state == READING_HEAD && connection->begun);
+
+    if (late)
+        refuse(connection, 408, "The request did not arrive in time");
+    else
+        close_connection(connection);
+}
+
+static bool set_up_bufferevent(struct http_connection *connection, int fd)
+{
+    int64_t timeout_ms = connection->all->options.timeout_ms;
+    struct timeval timeout = { (time_t)(timeout_ms / 1000),
+                               (suseconds_t)(timeout_ms % 1000 * 1000) };
+
+    connection->bev =
+        bufferevent_socket_new(loop_event_base(connection->all->loop), fd, BEV_OPT_CLOSE_ON_FREE);
+    if (connection->bev == NULL)
+        return false;
+    bufferevent_setcb(connection->bev, on_read, on_written, on_event, connection);
+    bufferevent_setwatermark(connection->bev, EV_READ, 0,
+                             connection->all->options.header_bytes_max + (size_t)64 * 1024);
+    bufferevent_set_timeouts(connection->bev, NULL, &timeout);
+    return bufferevent_enable(connection->bev, EV_READ | EV_WRITE) == 0;
+}
+
+static struct http_connection *new_connection(struct http_connections *all, const char *peer)
+{
+    struct http_connection *connection = calloc(1, sizeof *connection);
+
+    if (connection == NULL)
+        return NULL;
+    connection->body = evbuffer_new();
+    if (connection->body == NULL) {
+        free(connection);
+        return NULL;
+    }
+    connection->all = all;
+    connection->deadline.fire = on_deadline;
+    snprintf(connection->peer, sizeof connection->peer, "%s", peer);
+    return connection;
+}
+
+bool http_connection_open(struct http_connections *all, int fd, const char *peer,
+                          enum http_welcome welcome)
+{
+    struct http_connection *connection = new_connection(all, peer);
+    int on = 1;
+
+    if (connection == NULL) {
+        close(fd);
+        return false;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!set_up_bufferevent(connection, fd)) {
+        if (connection->bev != NULL)
+            bufferevent_free(connection->bev);
+        else
+            close(fd);
+        evbuffer_free(connection->body);
+        free(connection);
+        return false;
+    }
+    list_append(&all->open, &connection->link);
+    all->count++;
+    await_request(connection);
+    if (welcome == HTTP_TURN_AWAY)
+        refuse(connection, 503, "The service has too many connections");
+    return true;
+}
+
+void http_connection_wind_up(struct http_connection *connection)
+{
+    bool idle = connection->state == READING_HEAD && !connection->begun;
+
+    connection->last = true;
+    if (idle)
+        linger(connection);
+}
+
+void http_connection_abort(struct http_connection *connection)
+{
+    close_connection(connection);
+}
+
+struct http_connection *http_connection_of_link(struct link *link)
+{
+    return container_of(link, struct http_connection, link);
+}

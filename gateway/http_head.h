@@ -1,0 +1,50 @@
+#ifndef GATEWAY_HTTP_HEAD_H
+#define GATEWAY_HTTP_HEAD_H
+
+#include "core/base/arena.h"
+#include "gateway/limits.h"
+
+#include <stdbool.h>
+
+/* The head of an HTTP/1.1 request (RFC 9112): bytes in, struct out, no I/O.
+ * Stricter than the standard wherever two programs could read the same bytes
+ * differently: a bare LF or CR, a folded line, blanks around a name, a repeated
+ * or signed Content-Length, Content-Length beside Transfer-Encoding, a second
+ * Host are all refused. */
+
+struct http_header {
+    const char *name;            /* in lower case */
+    const char *value;           /* without the blanks around it */
+};
+
+struct http_head {
+    const char *method;
+    const char *target;          /* in origin form: "/sync?name=a" */
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+    bool is_1_1;                 /* else HTTP/1.0 */
+    bool keep_alive;
+    bool chunked;
+    bool expects_continue;
+    uint64_t content_length;     /* 0 if there is none, or chunked */
+};
+
+/* What is wrong with a request, as the status and the sentence of the answer. */
+struct http_flaw {
+    int status;
+    const char *text;
+};
+
+/* Bytes of the head that input begins with, its empty line included; 0 if that
+ * has not come yet. *seen (at first 0) remembers how far it looked. */
+size_t http_head_find_end(struct bytes input, size_t *seen);
+
+/* input: one whole head. What the result points at lies in mem. False: *flaw. */
+bool http_head_parse(struct bytes input, struct arena *mem, struct http_head *head,
+                     struct http_flaw *flaw);
+
+/* First value of that header (its name in lower case); NULL if there is none. */
+const char *http_head_find(const struct http_head *head, const char *name);
+size_t http_head_count(const struct http_head *head, const char *name);
+
+#endif

@@ -1,0 +1,65 @@
+#ifndef GATEWAY_HTTP_SERVER_H
+#define GATEWAY_HTTP_SERVER_H
+
+#include "core/base/err.h"
+#include "gateway/http_head.h"
+#include "rpc/loop.h"
+
+/* An HTTP/1.1 server on a loop: whole requests in, whole answers out. Requests
+ * that are malformed, too large or too slow never reach the handler; they are
+ * answered here in the API's error shape.
+ *
+ * Threads     The loop's, except for opening and freeing while it does not run.
+ * Order       Pipelined requests of a connection are handled one at a time.
+ * Memory      Bounded by connections_max times a head, a body and what an
+ *             answer takes. */
+
+struct http_server;
+
+struct http_request {
+    struct http_head head;
+    struct bytes body;
+    const char *id;              /* X-Request-Id: the caller's, or a new one */
+    const char *peer;            /* "127.0.0.1:52110" */
+    struct arena *mem;           /* lives until the answer */
+    /* May be set by the handler: the peer is gone, the answer will be dropped
+     * (but is due all the same, soon). */
+    void (*on_gone)(struct http_request *request);
+    void *tag;                   /* the handler's */
+    struct http_connection *connection;   /* the server's; NULL: gone */
+    struct http_connections *all;         /* the server's */
+};
+
+struct http_answer {
+    int status;
+    const struct http_header *headers;    /* besides Content-Type, Content-Length, X-Request-Id */
+    size_t header_count;
+    struct bytes body;                    /* JSON */
+};
+
+/* Exactly once for each request, inside handle() or later; then it is gone. */
+void http_answer(struct http_request *request, const struct http_answer *answer);
+
+struct http_server_options {
+    const char *address;         /* "127.0.0.1:8470"; port 0: any free one */
+    size_t body_bytes_max, header_bytes_max;
+    unsigned connections_max;
+    int64_t timeout_ms;          /* for a head, for a body, between requests, without progress */
+    void (*handle)(void *context, struct http_request *request);
+    void *context;
+};
+
+/* Listening when it returns. ERR_UNAVAILABLE says why not. */
+MUST_USE enum err http_server_open(struct loop *loop, const struct http_server_options *options,
+                                   struct http_server **server, struct why *why);
+const char *http_server_address(const struct http_server *server);
+
+/* No new connections and no further requests; on_idle once all connections and
+ * requests are gone (maybe at once). */
+void http_server_stop(struct http_server *server, void (*on_idle)(void *context), void *context);
+/* Closes every connection now. After http_server_stop(). */
+void http_server_abort(struct http_server *server);
+/* It is idle, or was never used. NULL is fine. */
+void http_server_free(struct http_server *server);
+
+#endif

@@ -1,0 +1,282 @@
+#include "gateway/request_bind.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "gateway/field.h"
+#include "gateway/transcode.h"
+#include "gateway/word_list.h"
+
+struct bind {
+    const struct http_request *request;
+    struct binding *binding;
+    struct error_answer *error;
+    struct uri uri;
+    struct why why;
+};
+
+static bool refuse(struct bind *bind, int status, const char *message)
+{
+    bind->error->status = status;
+    bind->error->message = message != NULL ? message : "Out of memory";
+    return false;
+}
+
+static bool refuse_field(struct bind *bind, const char *field, const char *message)
+{
+    bind->error->field = field;
+    bind->error->reason = message;
+    return refuse(bind, 400, message);
+}
+
+/* `why` as it was recorded: copied, because it lives as long as the answer. */
+static bool refuse_why(struct bind *bind, enum err e)
+{
+    const char *text = arena_text(bind->request->mem, bind->why.text);
+
+    if (e == ERR_LIMIT)
+        return refuse(bind, 413, "The request is larger than this service can take");
+    assert(e == ERR_INVALID);
+    if (bind->why.field[0] == '\0')
+        return refuse(bind, 400, text);
+    return refuse_field(bind, arena_text(bind->request->mem, bind->why.field), text);
+}
+
+static bool find_route(struct bind *bind)
+{
+    const struct http_request *request = bind->request;
+    char allow[ROUTE_ALLOW_SIZE];
+
+    bind->binding->route = route_find(request->head.method, &bind->uri, allow);
+    if (bind->binding->route != NULL)
+        return true;
+    if (allow[0] == '\0')
+        return refuse(bind, 404, "There is no such endpoint");
+    bind->error->allow = arena_text(request->mem, allow);
+    return refuse(bind, 405,
+                  arena_printf(request->mem, "%.32s does not work here, only %s",
+                               request->head.method, allow));
+}
+
+static bool header_mentions(const struct http_request *request, const char *name, const char *word)
+{
+    const char *value = http_head_find(&request->head, name);
+
+    return value != NULL && strcasestr(value, word) != NULL;
+}
+
+/* A browser that fetches ahead, or a page of another site, must not be able to
+ * change something. */
+static bool check_side_effects(struct bind *bind)
+{
+    const struct http_request *request = bind->request;
+
+    if (!bind->binding->route->changes)
+        return true;
+    if (http_head_find(&request->head, "sec-purpose") != NULL ||
+        header_mentions(request, "purpose", "prefetch") ||
+        header_mentions(request, "x-moz", "prefetch"))
+        return refuse(bind, 403, "This endpoint changes something and is not for prefetching");
+    if (header_mentions(request, "sec-fetch-site", "cross-site"))
+        return refuse(bind, 403,
+                      "This endpoint changes something and is not for pages of other sites");
+    return true;
+}
+
+/* The header's only value; NULL without an error: it is absent. */
+static const char *only_value(struct bind *bind, const char *name)
+{
+    const struct http_request *request = bind->request;
+    const char *value = http_head_find(&request->head, name);
+    const char *flaw = NULL;
+
+    if (value == NULL)
+        return NULL;
+    if (http_head_count(&request->head, name) > 1)
+        flaw = "was sent more than once";
+    else if (strlen(value) > HEADER_VALUE_MAX && strcmp(name, "authorization") != 0)
+        flaw = "is too long";
+    for (const char *c = value; *c != '\0'; c++)
+        if ((uint8_t)*c < ' ' || (uint8_t)*c > '~')
+            flaw = "has a character that is not printable ASCII";
+    if (flaw == NULL)
+        return value;
+    refuse_field(bind, name, arena_printf(request->mem, "The %s header %s", name, flaw));
+    return NULL;
+}
+
+static void add_metadata(struct bind *bind, const char *name, const char *value)
+{
+    struct binding *binding = bind->binding;
+
+    if (value == NULL || *value == '\0')
+        return;
+    assert(binding->metadata_count < BINDING_METADATA_MAX);
+    binding->metadata[binding->metadata_count++] =
+        (struct client_metadata){ name, bytes_of_text(value) };
+}
+
+static bool bind_metadata(struct bind *bind)
+{
+    const char *org = only_value(bind, "orgid");
+    const char *authorization = only_value(bind, "authorization");
+
+    if (bind->error->status != 0)
+        return false;
+    if (bind->binding->route->needs_org && (org == NULL || *org == '\0'))
+        return refuse_field(bind, "orgid", "The orgid header is required");
+    if (bind->binding->route->needs_org)
+        add_metadata(bind, "orgid", org);
+    add_metadata(bind, "authorization", authorization);
+    add_metadata(bind, "x-request-id", bind->request->id);
+    return true;
+}
+
+static enum err bind_field(void *context, const char *field, const char *value)
+{
+    struct bind *bind = context;
+
+    return transcode_read_text(field, value, bind->binding->message, bind->request->mem,
+                               &bind->why);
+}
+
+static bool was_given_before(const struct uri *uri, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(uri->parameters[i].name, uri->parameters[index].name) == 0)
+            return true;
+    return false;
+}
+
+static bool bind_parameter(struct bind *bind, size_t index)
+{
+    const struct uri_parameter *parameter = &bind->uri.parameters[index];
+    struct arena *mem = bind->request->mem;
+    enum err e;
+
+    if (!word_list_has(bind->binding->route->query, parameter->name))
+        return refuse_field(
+            bind, parameter->name,
+            arena_printf(mem, "%.64s is not a query parameter of this endpoint", parameter->name));
+    if (was_given_before(&bind->uri, index))
+        return refuse_field(bind, parameter->name,
+                            arena_printf(mem, "%s was given more than once", parameter->name));
+    e = bind_field(bind, parameter->name, parameter->value);
+    return e == OK || refuse_why(bind, e);
+}
+
+static bool bind_query(struct bind *bind)
+{
+    for (size_t i = 0; i < bind->uri.parameter_count; i++)
+        if (!bind_parameter(bind, i))
+            return false;
+    return true;
+}
+
+static bool is_blank(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (strchr(" \t\r\n", text.data[i]) == NULL || text.data[i] == '\0')
+            return false;
+    return true;
+}
+
+static bool is_json_type(const char *type)
+{
+    static const char json[] = "application/json";
+    const char *rest;
+
+    if (type == NULL)
+        return true;
+    if (strncasecmp(type, json, sizeof json - 1) != 0)
+        return false;
+    rest = type + sizeof json - 1;
+    rest += strspn(rest, " \t");
+    if (*rest != '\0' && *rest != ';')
+        return false;
+    rest = strcasestr(rest, "charset=");
+    return rest == NULL || strncasecmp(rest + 8, "utf-8", 5) == 0 ||
+           strncasecmp(rest + 8, "\"utf-8\"", 7) == 0;
+}
+
+static bool check_content(struct bind *bind)
+{
+    const struct http_head *head = &bind->request->head;
+
+    if (http_head_count(head, "content-type") > 1 ||
+        !is_json_type(http_head_find(head, "content-type")))
+        return refuse(bind, 415, "The request's Content-Type must be application/json");
+    if (http_head_find(head, "content-encoding") != NULL)
+        return refuse(bind, 415, "The request's body must not have a Content-Encoding");
+    return true;
+}
+
+static bool bind_body(struct bind *bind)
+{
+    const struct http_request *request = bind->request;
+    const struct route *route = bind->binding->route;
+    bool is_post = strcmp(request->head.method, "POST") == 0;
+    enum err e;
+
+    if (is_blank(request->body))
+        return !route->body_required || refuse(bind, 400, "Empty Data");
+    if (!is_post || route->body == NULL)
+        return refuse(bind, 400, "This request takes no body");
+    if (!check_content(bind))
+        return false;
+    e = transcode_read(request->body, route->body, bind->binding->message, request->mem,
+                       &bind->why);
+    return e == OK || refuse_why(bind, e);
+}
+
+/* The caller's key for "the same request once more", where the call has one. */
+static bool bind_idempotency_key(struct bind *bind)
+{
+    const char *key = only_value(bind, "idempotency-key");
+    enum err e;
+
+    if (bind->error->status != 0)
+        return false;
+    if (key == NULL || field_named(bind->binding->route->request, "requestId") == NULL)
+        return true;
+    if (*key == '\0')
+        return refuse_field(bind, "idempotency-key", "The idempotency-key header is empty");
+    e = bind_field(bind, "requestId", key);
+    return e == OK || refuse_why(bind, e);
+}
+
+static bool bind_message(struct bind *bind)
+{
+    const struct route *route = bind->binding->route;
+    ProtobufCMessage *message;
+    enum err e;
+
+    message = arena_alloc(bind->request->mem, route->request->sizeof_message);
+    if (message == NULL)
+        return refuse(bind, 503, NULL);
+    protobuf_c_message_init(route->request, message);
+    bind->binding->message = message;
+    if (!bind_body(bind) || !bind_query(bind) || !bind_idempotency_key(bind))
+        return false;
+    e = route_each_path_field(route, &bind->uri, bind_field, bind);
+    return e == OK || refuse_why(bind, e);
+}
+
+bool request_bind(const struct http_request *request, struct binding *binding,
+                  struct error_answer *error)
+{
+    struct bind bind = { .request = request, .binding = binding, .error = error };
+    enum err e;
+
+    *binding = (struct binding){ .route = NULL };
+    *error = (struct error_answer){ .status = 0 };
+    e = uri_parse(request->head.target, request->mem, &bind.uri, &bind.why);
+    if (e != OK)
+        return refuse_why(&bind, e);
+    if (!find_route(&bind) || !check_side_effects(&bind) || !bind_metadata(&bind))
+        return false;
+    binding->may_wait = word_list_has(binding->route->query, "wait");
+    if (binding->route->rpc != NULL)
+        return bind_message(&bind);
+    return bind_query(&bind);
+}
