@@ -38,6 +38,11 @@ MUST_USE enum err channel_open_local(struct loop *loop, const struct rpc_registr
  * loop does not run. NULL is fine. */
 void channel_close(struct channel *channel);
 
+/* True if every call is done and, where the services are in this process, no
+ * method holds one any more. Methods answer to the loop, so it must run until
+ * then: stop it only when this is true. Loop's thread. */
+bool channel_is_quiet(const struct channel *channel);
+
 /* Any thread. */
 struct loop *channel_loop(const struct channel *channel);
 

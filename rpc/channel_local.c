@@ -40,7 +40,12 @@ static void free_local(struct channel *channel)
     free(container_of(channel, struct local_channel, base));
 }
 
-static const struct channel_ops local_ops = { start, close_local, free_local };
+static size_t held(const struct channel *channel)
+{
+    return call_pool_live(container_of(channel, const struct local_channel, base)->calls);
+}
+
+static const struct channel_ops local_ops = { start, close_local, free_local, held };
 
 enum { MESSAGE_BYTES_MAX = 4 << 20 };
 

@@ -296,7 +296,13 @@ static void free_remote(struct channel *channel)
     free(remote);
 }
 
-static const struct channel_ops remote_ops = { start, close_remote, free_remote };
+static size_t none_held(const struct channel *channel)
+{
+    (void)channel;
+    return 0;
+}
+
+static const struct channel_ops remote_ops = { start, close_remote, free_remote, none_held };
 
 static enum err open_remote(struct remote_channel *remote, struct loop *loop,
                             const struct channel_options *options, struct why *why)

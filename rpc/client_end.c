@@ -682,6 +682,11 @@ void channel_close(struct channel *channel)
     release_channel(channel);
 }
 
+bool channel_is_quiet(const struct channel *channel)
+{
+    return !link_is_linked(&channel->ends) && channel->ops->held(channel) == 0;
+}
+
 struct loop *channel_loop(const struct channel *channel)
 {
     return channel->loop;

@@ -15,6 +15,8 @@ struct channel_ops {
     /* The channel is closed: lets go of what it is connected to. */
     void (*close)(struct channel *channel);
     void (*free)(struct channel *channel);
+    /* Calls that methods of this process still hold. */
+    size_t (*held)(const struct channel *channel);
 };
 
 /* What all channels have; embedded first in each kind. */
