@@ -1,13 +1,13 @@
 #include "gateway/gateway.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/list.h"
+#include "core/base/log.h"
 #include "gateway/exchange.h"
 #include "gateway/http_server.h"
 #include "rpc/channel.h"
@@ -16,17 +16,24 @@
 /* The server and the channel share one loop, so that a request never changes
  * threads; opening and closing come from outside it. */
 
+enum {
+    DRAIN_LOOK_MS = 10,
+    DRAIN_PATIENCE_MS = 10 * 1000, /* then the log says what it still waits for */
+};
+
 struct gateway {
     /* The loop's thread, while it runs. */
     struct loop *loop;
     struct channel *channel;
     struct http_server *server;
 
-    /* Between the loop and gateway_close(). */
-    struct loop_task stop, abort;
-    pthread_mutex_t lock;
-    pthread_cond_t idle_changed; /* on the monotonic clock */
-    bool idle;
+    struct loop_timer drain;
+    int64_t grace_end_ms, warn_ms;
+    bool aborted, warned;
+
+    /* Between gateway_close() and the loop. */
+    struct loop_task stop;
+    sem_t drained;
 };
 
 static void handle(void *context, struct http_request *request)
@@ -88,7 +95,6 @@ static enum err start_loop(struct gateway *gateway, struct why *why)
 static struct gateway *new_gateway(void)
 {
     struct gateway *gateway = calloc(1, sizeof *gateway);
-    pthread_condattr_t attributes;
 
     if (gateway == NULL)
         return NULL;
@@ -97,11 +103,7 @@ static struct gateway *new_gateway(void)
         free(gateway);
         return NULL;
     }
-    pthread_mutex_init(&gateway->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&gateway->idle_changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    sem_init(&gateway->drained, 0, 0);
     return gateway;
 }
 
@@ -111,8 +113,7 @@ static void free_gateway(struct gateway *gateway)
     channel_close(gateway->channel);
     http_server_free(gateway->server);
     loop_free(gateway->loop);
-    pthread_cond_destroy(&gateway->idle_changed);
-    pthread_mutex_destroy(&gateway->lock);
+    sem_destroy(&gateway->drained);
     free(gateway);
 }
 
@@ -143,72 +144,48 @@ const char *gateway_address(const struct gateway *gateway)
     return http_server_address(gateway->server);
 }
 
-static void on_idle(void *context)
+/* Methods may hold calls whose client is gone. Their answers come to this loop,
+ * so it must stay until they have let go. */
+static void look_whether_drained(struct loop_timer *timer)
 {
-    struct gateway *gateway = context;
+    struct gateway *gateway = container_of(timer, struct gateway, drain);
+    int64_t now_ms = loop_mono_ms();
 
-    pthread_mutex_lock(&gateway->lock);
-    gateway->idle = true;
-    pthread_cond_broadcast(&gateway->idle_changed);
-    pthread_mutex_unlock(&gateway->lock);
+    if (now_ms >= gateway->grace_end_ms && !gateway->aborted) {
+        gateway->aborted = true;
+        http_server_abort(gateway->server);
+    }
+    if (http_server_is_idle(gateway->server) && channel_is_quiet(gateway->channel)) {
+        sem_post(&gateway->drained);
+        return;
+    }
+    if (now_ms >= gateway->warn_ms && !gateway->warned) {
+        gateway->warned = true;
+        log_event(LOG_WARNING, "closing waits for calls that are still held",
+                  LOG_TEXT("of", "gateway"));
+    }
+    loop_timer_start(gateway->loop, timer, DRAIN_LOOK_MS);
 }
 
 static void stop(struct loop_task *task)
 {
     struct gateway *gateway = container_of(task, struct gateway, stop);
 
-    http_server_stop(gateway->server, on_idle, gateway);
+    http_server_stop(gateway->server);
+    gateway->drain.fire = look_whether_drained;
+    look_whether_drained(&gateway->drain);
 }
 
-static void abort_connections(struct loop_task *task)
-{
-    struct gateway *gateway = container_of(task, struct gateway, abort);
-
-    http_server_abort(gateway->server);
-}
-
-static struct timespec monotonic_in(int64_t delay_ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(delay_ms / 1000);
-    at.tv_nsec += (long)(delay_ms % 1000 * 1000000);
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
-static bool await_idle(struct gateway *gateway, int64_t at_most_ms)
-{
-    struct timespec end = monotonic_in(at_most_ms);
-    bool idle;
-    int e = 0;
-
-    pthread_mutex_lock(&gateway->lock);
-    while (!gateway->idle && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&gateway->idle_changed, &gateway->lock, &end);
-    idle = gateway->idle;
-    pthread_mutex_unlock(&gateway->lock);
-    return idle;
-}
-
-/* After the grace every call is cancelled; that takes no longer than a turn or
- * two of the loop, for nobody has to agree to it. */
 void gateway_close(struct gateway *gateway, int64_t grace_ms)
 {
     if (gateway == NULL)
         return;
+    gateway->grace_end_ms = loop_mono_ms() + grace_ms;
+    gateway->warn_ms = gateway->grace_end_ms + DRAIN_PATIENCE_MS;
     gateway->stop.run = stop;
     loop_post(gateway->loop, &gateway->stop);
-    if (!await_idle(gateway, grace_ms > 0 ? grace_ms : 0)) {
-        gateway->abort.run = abort_connections;
-        loop_post(gateway->loop, &gateway->abort);
-        while (!await_idle(gateway, 1000))
-            ;
-    }
+    while (sem_wait(&gateway->drained) != 0)
+        ;
     loop_join(gateway->loop);
     free_gateway(gateway);
 }

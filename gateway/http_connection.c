@@ -69,16 +69,6 @@ static void stop_deadline(struct http_connection *connection)
     loop_timer_stop(connection->all->loop, &connection->deadline);
 }
 
-void http_connections_check_idle(struct http_connections *all)
-{
-    void (*on_idle)(void *context) = all->on_idle;
-
-    if (!all->stopping || all->count > 0 || all->requests > 0 || on_idle == NULL)
-        return;
-    all->on_idle = NULL;
-    on_idle(all->idle_context);
-}
-
 /* The request stays with its handler; it only learns that nobody waits. */
 static void disown_request(struct http_connection *connection)
 {
@@ -105,7 +95,6 @@ static void free_connection(struct http_connection *connection)
     bufferevent_free(connection->bev);
     free(connection);
     all->count--;
-    http_connections_check_idle(all);
 }
 
 static void close_connection(struct http_connection *connection)
@@ -399,15 +388,12 @@ static void answer_on(struct http_connection *connection, struct http_request *r
 void http_answer(struct http_request *request, const struct http_answer *answer)
 {
     struct http_connection *connection = request->connection;
-    struct http_connections *all = request->all;
 
     if (connection != NULL)
         answer_on(connection, request, answer);
     http_request_free(request);
     if (connection != NULL)
         run(connection);
-    else
-        http_connections_check_idle(all);
 }
 
 static void on_read(struct bufferevent *bev, void *context)

@@ -15,8 +15,6 @@ struct http_connections {
     unsigned count;
     unsigned requests;           /* not answered yet */
     bool stopping;
-    void (*on_idle)(void *context);
-    void *idle_context;
 };
 
 /* Takes the socket. `busy`: one too many, answered 503. False if out of memory
@@ -30,8 +28,5 @@ void http_connection_wind_up(struct http_connection *connection);
 void http_connection_abort(struct http_connection *connection);
 
 struct http_connection *http_connection_of_link(struct link *link);
-
-/* Calls on_idle if it is time. */
-void http_connections_check_idle(struct http_connections *all);
 
 #endif

@@ -150,7 +150,7 @@ const char *http_server_address(const struct http_server *server)
     return server->address;
 }
 
-void http_server_stop(struct http_server *server, void (*on_idle)(void *context), void *context)
+void http_server_stop(struct http_server *server)
 {
     struct http_connections *all = &server->connections;
 
@@ -158,10 +158,12 @@ void http_server_stop(struct http_server *server, void (*on_idle)(void *context)
     evconnlistener_free(server->listener);
     server->listener = NULL;
     all->stopping = true;
-    all->on_idle = on_idle;
-    all->idle_context = context;
     list_each_safe(link, &all->open) http_connection_wind_up(http_connection_of_link(link));
-    http_connections_check_idle(all);
+}
+
+bool http_server_is_idle(const struct http_server *server)
+{
+    return server->connections.count == 0 && server->connections.requests == 0;
 }
 
 void http_server_abort(struct http_server *server)
@@ -175,7 +177,7 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
-    assert(server->connections.count == 0 && server->connections.requests == 0);
+    assert(http_server_is_idle(server));
     if (server->listener != NULL)
         evconnlistener_free(server->listener);
     free(server);

@@ -54,9 +54,10 @@ MUST_USE enum err http_server_open(struct loop *loop, const struct http_server_o
                                    struct http_server **server, struct why *why);
 const char *http_server_address(const struct http_server *server);
 
-/* No new connections and no further requests; on_idle once all connections and
- * requests are gone (maybe at once). */
-void http_server_stop(struct http_server *server, void (*on_idle)(void *context), void *context);
+/* No new connections, and no further request on those there are. */
+void http_server_stop(struct http_server *server);
+/* True if no connection is open and every request is answered. */
+bool http_server_is_idle(const struct http_server *server);
 /* Closes every connection now. After http_server_stop(). */
 void http_server_abort(struct http_server *server);
 /* It is idle, or was never used. NULL is fine. */
