@@ -9,7 +9,8 @@
 /* The turn: everything that was asked for since the last one, and everything
  * that has come due, becomes one batch; the answers leave when it is durable. */
 
-enum { TURN_BYTES_MAX = 1 << 30, CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000 };
+enum { TURN_BYTES_MAX = 1 << 30, CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000,
+       RELOAD_MS = 1000 };
 
 static void (*const handlers[QUEUE_VERB_COUNT])(struct queue *, struct request *);
 
@@ -27,14 +28,37 @@ void queue_options_default(struct queue_options *options)
     };
 }
 
-static void begin_turn(struct queue *queue)
+/* What lies in `mem` goes together: also the effects. */
+static void forget_turn(struct queue *queue)
 {
     arena_reset(queue->mem);
+    queue->effects = NULL;
+    queue->effects_end = &queue->effects;
+}
+
+static void begin_turn(struct queue *queue)
+{
+    forget_turn(queue);
     queue->now_ms = clock_now_ms(queue->deps.clock);
     queue->mono_ms = clock_mono_ms(queue->deps.clock);
     queue->turn_error = OK;
-    queue->effects = NULL;
-    queue->effects_end = &queue->effects;
+}
+
+static void apply_effects(struct queue *queue);
+
+/* From what the store has. The board is told of the leases, connected workers
+ * get back what they hold. */
+static enum err load(struct queue *queue, struct why *why)
+{
+    enum err e = queue_load(queue, why);
+
+    if (e != OK) {
+        queue_forget(queue);
+        return e;
+    }
+    lease_adopt_all(queue);
+    apply_effects(queue);
+    return OK;
 }
 
 enum err queue_open(const struct queue_deps *deps, struct queue **out, struct why *why)
@@ -65,11 +89,12 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     }
     begin_turn(queue);
     queue->opened_mono_ms = queue->mono_ms;
-    e = queue_load(queue, why);
+    e = load(queue, why);
     if (e != OK) {
         queue_close(queue);
         return e;
     }
+    queue->loaded = true;
     *out = queue;
     return OK;
 }
@@ -89,6 +114,9 @@ void queue_close(struct queue *queue)
 {
     if (queue == NULL)
         return;
+    /* Before their owners hear of it: the board reads what is theirs. */
+    while (link_is_linked(&queue->workers))
+        worker_gone(queue, container_of(queue->workers.next, struct worker, link));
     answer_list(&queue->posted, ERR_UNAVAILABLE, "the server is shutting down");
     answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the server is shutting down");
     answer_list(&queue->control_waits, ERR_UNAVAILABLE, "the server is shutting down");
@@ -104,6 +132,8 @@ void queue_post(struct queue *queue, struct request *request)
 {
     assert(request->verb < QUEUE_VERB_COUNT);
     link_init(&request->link);
+    request->result = OK;
+    request->why.field[0] = request->why.text[0] = '\0';
     list_append(&queue->posted, &request->link);
 }
 
@@ -293,6 +323,14 @@ static void apply_effect(struct queue *queue, const struct effect *effect)
     }
 }
 
+static void apply_effects(struct queue *queue)
+{
+    for (const struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
+        apply_effect(queue, effect);
+    queue->effects = NULL;
+    queue->effects_end = &queue->effects;
+}
+
 static void send_answers(struct queue *queue)
 {
     while (link_is_linked(&queue->answers)) {
@@ -330,12 +368,20 @@ static bool stands_alone(const struct request *request)
     }
 }
 
+static void reload(struct queue *queue)
+{
+    struct why why;
+
+    forget_turn(queue);
+    queue->loaded = load(queue, &why) == OK;
+    if (!queue->loaded)
+        log_event(LOG_ERROR, "the store cannot be read", LOG_TEXT("error", why.text));
+}
+
 /* Nothing of this turn happened, or nobody knows: say so, and start over from
  * what the store has. */
 static void turn_failed(struct queue *queue, enum err e, const struct why *why)
 {
-    struct why load_why;
-
     log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
     txn_drop(queue->txn);
     list_splice(&queue->answers, &queue->control_waits);
@@ -351,18 +397,36 @@ static void turn_failed(struct queue *queue, enum err e, const struct why *why)
     if (queue->deps.board != NULL)
         board_leases_forgotten(queue->deps.board);
     queue_forget(queue);
-    arena_reset(queue->mem);
-    if (e != ERR_UNCERTAIN && queue_load(queue, &load_why) == OK)
+    queue->loaded = false;
+    if (e != ERR_UNCERTAIN) {
+        reload(queue);
         return;
+    }
     queue->broken = true;
     log_event(LOG_ERROR, "queue stopped", LOG_TEXT("advice", "open the store anew: restart"));
 }
 
-static void refuse_all(struct queue *queue)
+/* Without the store's help. A worker that leaves does, whatever else is wrong. */
+static void refuse_all(struct queue *queue, const char *text)
 {
-    answer_list(&queue->posted, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
-    answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
-    answer_list(&queue->control_waits, ERR_UNAVAILABLE, "the store failed: the server must be restarted");
+    struct link leaving;
+
+    link_init(&leaving);
+    list_each_safe(link, &queue->posted)
+        if (container_of(link, struct request, link)->verb == QUEUE_LEAVE) {
+            list_remove(link);
+            list_append(&leaving, link);
+        }
+    while (link_is_linked(&leaving)) {
+        struct request *request = container_of(leaving.next, struct request, link);
+
+        list_remove(&request->link);
+        handle_leave(queue, request);
+    }
+    send_answers(queue);
+    answer_list(&queue->posted, ERR_UNAVAILABLE, text);
+    answer_list(&queue->lease_waits, ERR_UNAVAILABLE, text);
+    answer_list(&queue->control_waits, ERR_UNAVAILABLE, text);
 }
 
 static int64_t next_due(const struct queue *queue)
@@ -403,11 +467,17 @@ int64_t queue_turn(struct queue *queue)
     struct why why = { .text = "" };
     enum err e;
 
+    begin_turn(queue);
     if (queue->broken) {
-        refuse_all(queue);
+        refuse_all(queue, "the store failed: the server must be restarted");
         return INT64_MAX;
     }
-    begin_turn(queue);
+    if (!queue->loaded)
+        reload(queue);
+    if (!queue->loaded) {
+        refuse_all(queue, "the store cannot be read");
+        return queue->mono_ms + RELOAD_MS;
+    }
     fire_timers(queue);
     if (queue->turn_error == OK)
         lease_expire_due(queue);
@@ -433,11 +503,10 @@ int64_t queue_turn(struct queue *queue)
         list_splice(&queue->answers, &queue->late_answers);
         turn_failed(queue, e, &why);
     } else {
-        for (const struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
-            apply_effect(queue, effect);
+        apply_effects(queue);
     }
     send_answers(queue);
-    return queue->broken ? 0 : next_due(queue);
+    return queue->broken || !queue->loaded ? 0 : next_due(queue);
 }
 
 static void handle_service_info(struct queue *queue, struct request *request)

@@ -204,6 +204,12 @@ static void adopt(struct queue *queue, struct worker *worker)
     }
 }
 
+void lease_adopt_all(struct queue *queue)
+{
+    list_each(link, &queue->workers)
+        adopt(queue, container_of(link, struct worker, link));
+}
+
 void handle_join(struct queue *queue, struct request *request)
 {
     struct worker *worker = container_of(request, struct worker_request, base)->worker;
@@ -220,13 +226,24 @@ void handle_join(struct queue *queue, struct request *request)
     answer(queue, request, OK);
 }
 
+void worker_gone(struct queue *queue, struct worker *worker)
+{
+    assert(worker->joined);
+    while (link_is_linked(&worker->leases))
+        set_worker(queue, container_of(worker->leases.next, struct lease, of_worker), NULL);
+    for (struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
+        if (effect->worker == worker)
+            effect->worker = NULL;
+    worker->joined = false;
+    list_remove(&worker->link);
+    if (queue->deps.board != NULL)
+        board_worker_left(queue->deps.board, worker);
+}
+
 void handle_leave(struct queue *queue, struct request *request)
 {
     struct worker *worker = container_of(request, struct worker_request, base)->worker;
 
-    assert(worker->joined);
-    while (link_is_linked(&worker->leases))
-        set_worker(queue, container_of(worker->leases.next, struct lease, of_worker), NULL);
     list_each_safe(link, &queue->lease_waits) {
         struct request *waiting = container_of(link, struct request, link);
 
@@ -235,13 +252,7 @@ void handle_leave(struct queue *queue, struct request *request)
         list_remove(link);
         answer(queue, waiting, err_because(&waiting->why, ERR_CANCELLED, "the worker has left"));
     }
-    for (struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
-        if (effect->worker == worker)
-            effect->worker = NULL;
-    worker->joined = false;
-    list_remove(&worker->link);
-    if (queue->deps.board != NULL)
-        board_worker_left(queue->deps.board, worker);
+    worker_gone(queue, worker);
     answer(queue, request, OK);
 }
 

@@ -113,7 +113,9 @@ struct queue {
     struct arena *mem;                   /* of this turn */
     int64_t now_ms, mono_ms;             /* of this turn */
     int64_t opened_mono_ms;
-    bool draining, broken;
+    bool draining;
+    bool loaded;                         /* the caches agree with the store */
+    bool broken;                         /* they cannot until it is opened anew */
 
     struct meta meta;
     bool meta_dirty;
@@ -241,6 +243,8 @@ void lease_remember_spec(struct queue *queue, struct lease *lease, const struct 
 void lease_drop(struct queue *queue, struct lease *lease);
 void lease_renew(struct queue *queue, struct lease *lease);
 void lease_free_all(struct queue *queue);
+void lease_adopt_all(struct queue *queue);      /* connected workers get back what they hold */
+void worker_gone(struct queue *queue, struct worker *worker);
 void lease_set_directive(struct queue *queue, struct lease *lease, enum directive directive);
 enum directive directive_of(const struct queue *queue, enum run_state state);
 void lease_match(struct queue *queue);          /* gives waiting workers what is ready */
