@@ -8,11 +8,13 @@ static enum err prepare(struct method_call *m)
     return OK;
 }
 
-static const char *status_of(const struct service_info *info)
+static const char *status_of(const struct method_call *m)
 {
+    const struct service_info *info = &m->core.service_info.info;
+
     if (info->draining)
         return "draining";
-    return info->degraded ? "degraded" : "active";
+    return info->degraded || engine_has_failed(m->methods->engine) ? "degraded" : "active";
 }
 
 /* "5d 12h 30m": always all three. */
@@ -35,7 +37,7 @@ static void *reply(struct method_call *m, struct builder *builder)
     if (response == NULL)
         return NULL;
     response->version = build_text(builder, bytes_of_text(m->methods->version));
-    response->status = build_text(builder, bytes_of_text(status_of(info)));
+    response->status = build_text(builder, bytes_of_text(status_of(m)));
     response->active_jobs = info->active;
     response->completed_jobs = info->completed;
     response->failed_jobs = info->failed;
