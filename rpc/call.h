@@ -29,7 +29,7 @@ struct loop *call_loop(struct rpc_call *call);
 void call_post(struct rpc_call *call, struct loop_task *task);
 
 struct arena *call_arena(struct rpc_call *call);
-ProtobufCAllocator *call_allocator(struct rpc_call *call);   /* over the arena */
+ProtobufCAllocator *call_allocator(struct rpc_call *call); /* over the arena */
 const struct rpc_method *call_method(struct rpc_call *call);
 const struct rpc_service *call_service(struct rpc_call *call);
 
@@ -53,8 +53,8 @@ void call_set_tag(struct rpc_call *call, void *tag);
 void *call_tag(struct rpc_call *call);
 
 /* Streams of requests: each message, then half-close. The message is gone
- * after on_message() unless held back with call_pause_reading(): then no further message is delivered (and the peer's
- * flow-control window stays shut) until call_resume_reading(). */
+ * after on_message() unless held back with call_pause_reading(): then no further message is
+ * delivered (and the peer's flow-control window stays shut) until call_resume_reading(). */
 void call_on_message(struct rpc_call *call,
                      void (*on_message)(struct rpc_call *call, const ProtobufCMessage *message));
 void call_on_half_close(struct rpc_call *call, void (*on_half_close)(struct rpc_call *call));

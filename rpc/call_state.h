@@ -13,17 +13,17 @@
  * the stream), call.c (what methods ask), call_pool.c (where calls come from). */
 
 enum {
-    CALL_ARENA_EXTRA = 4 << 20,      /* beyond the request itself, twice: packed and unpacked */
-    CALL_SEND_BOUND = 256 << 10,     /* waiting unsent: call_send() says stop */
-    CALL_SEND_LOW = 64 << 10,        /* on_writable() */
-    CALL_KEEP_BYTES = 4 << 10,       /* of a buffer, for the next call */
+    CALL_ARENA_EXTRA = 4 << 20,  /* beyond the request itself, twice: packed and unpacked */
+    CALL_SEND_BOUND = 256 << 10, /* waiting unsent: call_send() says stop */
+    CALL_SEND_LOW = 64 << 10,    /* on_writable() */
+    CALL_KEEP_BYTES = 4 << 10,   /* of a buffer, for the next call */
     CALL_ACTOR_SIZE = 128,
 };
 
 struct call_metadata {
     struct call_metadata *next;
     const char *name;
-    struct bytes value;              /* NUL behind it */
+    struct bytes value; /* NUL behind it */
 };
 
 /* In order of arrival. */
@@ -37,21 +37,21 @@ struct rpc_call {
     struct call_pool *pool;
     struct rpc_call *next_free;
     atomic_uint holds;
-    struct loop_task free_task;      /* the last release came from another thread */
+    struct loop_task free_task; /* the last release came from another thread */
 
     /* The request. */
     const struct rpc_service *service;
     const struct rpc_method *method; /* NULL: there is no such method */
     struct arena *arena;
-    struct arena *message_arena;     /* made when the first message of a stream comes */
+    struct arena *message_arena; /* made when the first message of a stream comes */
     ProtobufCAllocator allocator, message_allocator;
-    bool arena_is_full;              /* an allocation was refused */
+    bool arena_is_full; /* an allocation was refused */
     struct call_metadata_list metadata;
     struct grpc_reader reader;
-    struct buffer pending;           /* came while reading was paused */
-    ProtobufCMessage *request;       /* the one of a unary call */
-    int64_t timeout_ms;              /* INT64_MAX: none */
-    int64_t deadline_ms;             /* monotonic */
+    struct buffer pending;     /* came while reading was paused */
+    ProtobufCMessage *request; /* the one of a unary call */
+    int64_t timeout_ms;        /* INT64_MAX: none */
+    int64_t deadline_ms;       /* monotonic */
     int64_t begun_us;
     struct loop_timer deadline;
     char actor[CALL_ACTOR_SIZE];
@@ -61,7 +61,7 @@ struct rpc_call {
     /* The answer. */
     struct call_metadata_list initial, trailers;
     struct buffer out;
-    struct rpc_status *status;       /* NULL: OK, or no memory for more than code */
+    struct rpc_status *status; /* NULL: OK, or no memory for more than code */
     enum rpc_code code;
     bool headers_sent, plain_http, ended, wants_writable;
 
@@ -73,7 +73,7 @@ struct rpc_call {
     void (*on_half_close)(struct rpc_call *call);
     void (*on_writable)(struct rpc_call *call);
 
-    struct loop_task turn;           /* what was put off: resumed reading, on_writable */
+    struct loop_task turn; /* what was put off: resumed reading, on_writable */
     bool turn_is_posted;
 };
 

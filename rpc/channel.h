@@ -18,10 +18,10 @@ struct channel;
 struct client_end;
 
 struct channel_options {
-    const char *address;             /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
-    size_t message_bytes_max;        /* of an answer; 0: 4 MiB */
-    int64_t connect_timeout_ms;      /* 0: 10,000 */
-    int64_t keepalive_ms;            /* 0: 30,000; pings an idle connection with open calls */
+    const char *address;        /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
+    size_t message_bytes_max;   /* of an answer; 0: 4 MiB */
+    int64_t connect_timeout_ms; /* 0: 10,000 */
+    int64_t keepalive_ms;       /* 0: 30,000; pings an idle connection with open calls */
 };
 
 /* Gives a channel that connects at its first call, and again (with backoff)
@@ -47,27 +47,27 @@ bool channel_is_quiet(const struct channel *channel);
 struct loop *channel_loop(const struct channel *channel);
 
 struct client_metadata {
-    const char *name;                /* lower case; "-bin": value is sent base64 */
+    const char *name; /* lower case; "-bin": value is sent base64 */
     struct bytes value;
 };
 
 struct client_call {
     /* in: kept alive by the caller until on_done(), except the request, which
      * is packed at once */
-    const char *path;                             /* "/sync.v1.SyncService/GetJob" */
-    const ProtobufCMessageDescriptor *response;   /* type of the answers */
-    const ProtobufCMessage *request;              /* first message; NULL for streams that begin later */
-    bool streaming_request;                       /* more follows: client_call_send() */
+    const char *path;                           /* "/sync.v1.SyncService/GetJob" */
+    const ProtobufCMessageDescriptor *response; /* type of the answers */
+    const ProtobufCMessage *request; /* first message; NULL for streams that begin later */
+    bool streaming_request;          /* more follows: client_call_send() */
     const struct client_metadata *metadata;
     size_t metadata_count;
-    int64_t timeout_ms;                           /* 0: none; sent as grpc-timeout */
-    const char *peer;                             /* local channel: who the caller is, for call_actor() */
+    int64_t timeout_ms; /* 0: none; sent as grpc-timeout */
+    const char *peer;   /* local channel: who the caller is, for call_actor() */
     void (*on_message)(struct client_call *call, const ProtobufCMessage *message);
-    void (*on_writable)(struct client_call *call);    /* may be NULL */
+    void (*on_writable)(struct client_call *call); /* may be NULL */
     void (*on_done)(struct client_call *call, const struct rpc_status *status);
     /* channel's */
     struct client_end *end;
-    struct client_end *answer;       /* for client_call_metadata() */
+    struct client_end *answer; /* for client_call_metadata() */
 };
 
 void client_call_start(struct channel *channel, struct client_call *call);

@@ -24,10 +24,10 @@ struct channel {
     const struct channel_ops *ops;
     struct loop *loop;
     size_t message_bytes_max;
-    struct link ends;                /* of calls that are not done */
-    struct client_end *free;         /* kept for the next calls */
+    struct link ends;        /* of calls that are not done */
+    struct client_end *free; /* kept for the next calls */
     size_t free_count;
-    size_t holds;                    /* its owner's, and one for each end in use */
+    size_t holds; /* its owner's, and one for each end in use */
     bool closed;
 };
 
@@ -42,13 +42,13 @@ struct client_metadata_entry {
 struct client_end {
     struct stream_user user;
     struct channel *channel;
-    struct client_call *call;        /* NULL: done */
-    struct link link;                /* in channel->ends */
-    struct link waiting;             /* in a list of the channel's kind: leaves it by itself */
+    struct client_call *call; /* NULL: done */
+    struct link link;         /* in channel->ends */
+    struct link waiting;      /* in a list of the channel's kind: leaves it by itself */
     struct client_end *next_free;
 
     struct arena *arena, *message_arena;
-    ProtobufCAllocator allocator;    /* over message_arena */
+    ProtobufCAllocator allocator; /* over message_arena */
     bool arena_is_full;
 
     /* What is sent. */
@@ -62,11 +62,11 @@ struct client_end {
     bool peer_ended, paused, answer_is_grpc;
 
     struct loop_timer deadline;
-    int64_t deadline_ms;             /* monotonic; INT64_MAX: none */
-    struct loop_task turn;           /* what was put off */
+    int64_t deadline_ms;   /* monotonic; INT64_MAX: none */
+    struct loop_task turn; /* what was put off */
     bool turn_is_posted;
-    unsigned entered;                /* depth of what runs on it: it is not freed meanwhile */
-    bool has_outcome;                /* to be told in the turn */
+    unsigned entered; /* depth of what runs on it: it is not freed meanwhile */
+    bool has_outcome; /* to be told in the turn */
     struct rpc_status outcome;
 };
 

@@ -13,9 +13,9 @@ struct connection;
 struct connection_owner;
 
 struct connection_limits {
-    int64_t handshake_ms;            /* until the peer's SETTINGS */
-    int64_t stall_ms;                /* no progress while something waits */
-    int64_t keepalive_ms;            /* silent: ask; then handshake_ms for an answer */
+    int64_t handshake_ms; /* until the peer's SETTINGS */
+    int64_t stall_ms;     /* no progress while something waits */
+    int64_t keepalive_ms; /* silent: ask; then handshake_ms for an answer */
 };
 
 struct connection_owner_ops {

@@ -18,16 +18,16 @@ struct grpc_message {
 
 enum grpc_frame {
     GRPC_FRAME_MESSAGE,
-    GRPC_FRAME_MORE,                 /* all input is used up */
-    GRPC_FRAME_TOO_LARGE,            /* this one and those below end the stream */
-    GRPC_FRAME_BROKEN,               /* the first byte is neither 0 nor 1 */
+    GRPC_FRAME_MORE,      /* all input is used up */
+    GRPC_FRAME_TOO_LARGE, /* this one and those below end the stream */
+    GRPC_FRAME_BROKEN,    /* the first byte is neither 0 nor 1 */
     GRPC_FRAME_MEMORY
 };
 
 /* Zero-initialise, set message_max. */
 struct grpc_reader {
     size_t message_max;
-    struct buffer partial;           /* a message of which a part has come, prefix included */
+    struct buffer partial; /* a message of which a part has come, prefix included */
     bool partial_is_lent;
 };
 

@@ -17,8 +17,8 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 
 struct h2_options {
     enum h2_role role;
-    unsigned streams_max;            /* the peer may have open at once */
-    size_t header_bytes_max;         /* of one header block, as HTTP/2 counts */
+    unsigned streams_max;    /* the peer may have open at once */
+    size_t header_bytes_max; /* of one header block, as HTTP/2 counts */
 };
 
 struct h2_owner_ops {

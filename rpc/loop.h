@@ -35,7 +35,7 @@ void loop_join(struct loop *loop);
  * is embedded in whatever it works on; it runs once, in the order of posting. */
 struct loop_task {
     void (*run)(struct loop_task *task);
-    struct loop_task *next;          /* loop's */
+    struct loop_task *next; /* loop's */
 };
 
 void loop_post(struct loop *loop, struct loop_task *task);

@@ -11,16 +11,16 @@
 struct rpc_server;
 
 struct rpc_server_options {
-    const char *address;             /* "127.0.0.1:9470"; port 0: any free one */
-    const struct rpc_registry *registry;   /* borrowed */
-    unsigned threads;                /* 0: 1 */
-    size_t message_bytes_max;        /* of a request; 0: 4 MiB */
-    unsigned connections_max;        /* 0: 10,000, all threads together */
-    unsigned streams_max;            /* per connection; 0: 256 */
-    size_t header_bytes_max;         /* 0: 16 KiB */
-    int64_t handshake_timeout_ms;    /* preface and first SETTINGS; 0: 10,000 */
-    int64_t write_timeout_ms;        /* no progress while something waits; 0: 30,000 */
-    int64_t keepalive_ms;            /* 0: 60,000; pings an idle connection */
+    const char *address;                 /* "127.0.0.1:9470"; port 0: any free one */
+    const struct rpc_registry *registry; /* borrowed */
+    unsigned threads;                    /* 0: 1 */
+    size_t message_bytes_max;            /* of a request; 0: 4 MiB */
+    unsigned connections_max;            /* 0: 10,000, all threads together */
+    unsigned streams_max;                /* per connection; 0: 256 */
+    size_t header_bytes_max;             /* 0: 16 KiB */
+    int64_t handshake_timeout_ms;        /* preface and first SETTINGS; 0: 10,000 */
+    int64_t write_timeout_ms;            /* no progress while something waits; 0: 30,000 */
+    int64_t keepalive_ms;                /* 0: 60,000; pings an idle connection */
 };
 
 /* Listening when it returns. ERR_UNAVAILABLE names the address and why. */

@@ -13,13 +13,19 @@
 enum rpc_kind { RPC_UNARY, RPC_SERVER_STREAM, RPC_CLIENT_STREAM, RPC_BIDI };
 
 /* What the caller must be allowed (BEHAVIOUR of the product: permissions). */
-enum rpc_right { RPC_RIGHT_NONE, RPC_RIGHT_READ, RPC_RIGHT_UPDATE, RPC_RIGHT_DELETE,
-                 RPC_RIGHT_WORKER, RPC_RIGHT_ADMIN };
+enum rpc_right {
+    RPC_RIGHT_NONE,
+    RPC_RIGHT_READ,
+    RPC_RIGHT_UPDATE,
+    RPC_RIGHT_DELETE,
+    RPC_RIGHT_WORKER,
+    RPC_RIGHT_ADMIN
+};
 
-struct rpc_call;     /* the server's end of a call: see call.h */
+struct rpc_call; /* the server's end of a call: see call.h */
 
 struct rpc_method {
-    const char *name;                              /* "QueueJob" */
+    const char *name; /* "QueueJob" */
     enum rpc_kind kind;
     enum rpc_right right;
     const ProtobufCMessageDescriptor *request, *response;
@@ -30,10 +36,10 @@ struct rpc_method {
 };
 
 struct rpc_service {
-    const char *name;                              /* "sync.v1.SyncService" */
+    const char *name; /* "sync.v1.SyncService" */
     const struct rpc_method *methods;
     size_t method_count;
-    void *context;                                 /* handed to start() */
+    void *context; /* handed to start() */
 };
 
 /* What happens to every call, whatever carries it. Both may be NULL. */

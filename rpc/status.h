@@ -8,22 +8,36 @@
 /* The outcome of a call, as gRPC defines it (doc/statuscodes). */
 
 enum rpc_code {
-    RPC_OK = 0, RPC_CANCELLED, RPC_UNKNOWN, RPC_INVALID_ARGUMENT, RPC_DEADLINE_EXCEEDED,
-    RPC_NOT_FOUND, RPC_ALREADY_EXISTS, RPC_PERMISSION_DENIED, RPC_RESOURCE_EXHAUSTED,
-    RPC_FAILED_PRECONDITION, RPC_ABORTED, RPC_OUT_OF_RANGE, RPC_UNIMPLEMENTED,
-    RPC_INTERNAL, RPC_UNAVAILABLE, RPC_DATA_LOSS, RPC_UNAUTHENTICATED, RPC_CODE_COUNT
+    RPC_OK = 0,
+    RPC_CANCELLED,
+    RPC_UNKNOWN,
+    RPC_INVALID_ARGUMENT,
+    RPC_DEADLINE_EXCEEDED,
+    RPC_NOT_FOUND,
+    RPC_ALREADY_EXISTS,
+    RPC_PERMISSION_DENIED,
+    RPC_RESOURCE_EXHAUSTED,
+    RPC_FAILED_PRECONDITION,
+    RPC_ABORTED,
+    RPC_OUT_OF_RANGE,
+    RPC_UNIMPLEMENTED,
+    RPC_INTERNAL,
+    RPC_UNAVAILABLE,
+    RPC_DATA_LOSS,
+    RPC_UNAUTHENTICATED,
+    RPC_CODE_COUNT
 };
 
-const char *rpc_code_name(enum rpc_code code);   /* "INVALID_ARGUMENT" */
+const char *rpc_code_name(enum rpc_code code); /* "INVALID_ARGUMENT" */
 
 struct rpc_status {
     enum rpc_code code;
-    char message[256];               /* UTF-8, for a person */
-    struct {                         /* at most one field is named */
-        char field[64];              /* empty: none */
+    char message[256];  /* UTF-8, for a person */
+    struct {            /* at most one field is named */
+        char field[64]; /* empty: none */
         char description[240];
     } violation;
-    int64_t retry_after_ms;          /* 0: not said */
+    int64_t retry_after_ms; /* 0: not said */
 };
 
 /* core's error as the caller sees it, with BadRequest and RetryInfo where they

@@ -16,11 +16,18 @@
 
 /* HTTP/2's error codes (RFC 9113, section 7), for closing a stream. */
 enum stream_error {
-    STREAM_NO_ERROR = 0x0, STREAM_PROTOCOL_ERROR = 0x1, STREAM_INTERNAL_ERROR = 0x2,
-    STREAM_FLOW_CONTROL_ERROR = 0x3, STREAM_CLOSED = 0x5, STREAM_FRAME_SIZE_ERROR = 0x6,
-    STREAM_REFUSED = 0x7, STREAM_CANCEL = 0x8, STREAM_COMPRESSION_ERROR = 0x9,
-    STREAM_ENHANCE_YOUR_CALM = 0xb, STREAM_INADEQUATE_SECURITY = 0xc,
-    STREAM_BROKEN = 0x100            /* not on the wire: the connection is gone */
+    STREAM_NO_ERROR = 0x0,
+    STREAM_PROTOCOL_ERROR = 0x1,
+    STREAM_INTERNAL_ERROR = 0x2,
+    STREAM_FLOW_CONTROL_ERROR = 0x3,
+    STREAM_CLOSED = 0x5,
+    STREAM_FRAME_SIZE_ERROR = 0x6,
+    STREAM_REFUSED = 0x7,
+    STREAM_CANCEL = 0x8,
+    STREAM_COMPRESSION_ERROR = 0x9,
+    STREAM_ENHANCE_YOUR_CALM = 0xb,
+    STREAM_INADEQUATE_SECURITY = 0xc,
+    STREAM_BROKEN = 0x100 /* not on the wire: the connection is gone */
 };
 
 struct stream;
@@ -49,7 +56,7 @@ struct stream_ops {
 struct stream {
     const struct stream_ops *ops;
     struct stream_user *user;
-    bool headers_too_large;          /* some were left out */
+    bool headers_too_large; /* some were left out */
 };
 
 /* What a user does for its carrier. */
@@ -57,7 +64,7 @@ struct stream_user_ops {
     void (*on_header)(struct stream_user *user, struct bytes name, struct bytes value);
     void (*on_headers_end)(struct stream_user *user);
     void (*on_data)(struct stream_user *user, struct bytes data);
-    void (*on_end)(struct stream_user *user);      /* the peer has sent all */
+    void (*on_end)(struct stream_user *user); /* the peer has sent all */
     /* Both directions have ended (NO_ERROR), or the stream broke. */
     void (*on_close)(struct stream_user *user, enum stream_error error);
     /* Copies up to `room` bytes to send; 0 if there are none now. *end: these
@@ -72,7 +79,7 @@ struct stream_user_ops {
 
 struct stream_user {
     const struct stream_user_ops *ops;
-    struct stream *stream;           /* NULL: none, or gone */
+    struct stream *stream; /* NULL: none, or gone */
 };
 
 static inline void stream_leave(struct stream_user *user, enum stream_error error)
@@ -86,8 +93,16 @@ static inline void stream_leave(struct stream_user *user, enum stream_error erro
     stream->ops->leave(stream, error);
 }
 
-#define STREAM_HEADER(name, value) { { (const uint8_t *)(name), sizeof(name) - 1 }, (value) }
-#define STREAM_HEADER_TEXT(name, value) \
-    { { (const uint8_t *)(name), sizeof(name) - 1 }, { (const uint8_t *)(value), sizeof(value) - 1 } }
+#define STREAM_HEADER(name, value)                                                                 \
+    {                                                                                              \
+        { (const uint8_t *)(name), sizeof(name) - 1 }, (value)                                     \
+    }
+#define STREAM_HEADER_TEXT(name, value)                                                            \
+    {                                                                                              \
+        { (const uint8_t *)(name), sizeof(name) - 1 },                                             \
+        {                                                                                          \
+            (const uint8_t *)(value), sizeof(value) - 1                                            \
+        }                                                                                          \
+    }
 
 #endif
