@@ -370,11 +370,12 @@ static const char options_text[] =
     "skip_stats_update_on_db_open=true;"
 
     /* Memory: all memtables together, the log that a restart must replay, and
-     * one cache for data, indexes and filters. */
+     * one cache for data, indexes and filters, in few shards: a filter block of
+     * a large file does not fit into a small one and would be read each time. */
     "db_write_buffer_size=%zu;write_buffer_size=%zu;max_write_buffer_number=3;"
     "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.5;"
     "arena_block_size=262144;max_total_wal_size=%zu;max_open_files=512;"
-    "block_based_table_factory={block_cache=%zu;block_size=8192;format_version=5;"
+    "block_based_table_factory={block_cache={capacity=%zu;num_shard_bits=1;high_pri_pool_ratio=0.5};block_size=8192;format_version=5;"
     "cache_index_and_filter_blocks=true;cache_index_and_filter_blocks_with_high_priority=true;"
     "pin_l0_filter_and_index_blocks_in_cache=true;filter_policy=bloomfilter:10:false};"
 
