@@ -310,7 +310,7 @@ void control_released(struct queue *queue)
         struct request *request = container_of(link, struct request, link);
         struct control_request *req = container_of(request, struct control_request, base);
 
-        if (lease_find(queue, req->id) != NULL && req->wait_until_ms > queue->mono_ms)
+        if (lease_find(queue, req->id) != NULL && req->wait_until_ms > queue->mono_ms && !queue->draining)
             continue;
         list_remove(link);
         list_append(&queue->late_answers, link);

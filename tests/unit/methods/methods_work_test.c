@@ -500,6 +500,38 @@ static void a_busy_worker_may_let_go_before_the_server_drains(void **state)
     peer_close(&peer);
 }
 
+/* Or the server could not stop before its minute is over. */
+static void a_pause_that_waits_is_answered_when_the_server_drains(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__PauseJobRequest request = SYNC__V1__PAUSE_JOB_REQUEST__INIT;
+    Google__Protobuf__Duration minute = GOOGLE__PROTOBUF__DURATION__INIT;
+    Sync__V1__PauseJobResponse *response;
+    struct peer worker, user;
+    Sync__V1__Lease *lease;
+
+    queue_job(f, "orders");
+    connect_worker(f, &worker, 1);
+    lease = next_lease(&worker);
+    minute.seconds = 60;
+    request.name = (char *)"orders";
+    request.wait = &minute;
+    peer_open(f, &user, SYNC_PATH "PauseJob", &sync__v1__pause_job_response__descriptor,
+              &request.base);
+    next(&worker, SYNC__V1__WORK_RESPONSE__MESSAGE_DIRECTIVE);
+    methods_drain(f->methods);
+    response = peer_next(&user);
+    assert_int_equal(response->job->state, SYNC__V1__JOB_STATE__JOB_STATE_PAUSING);
+    assert_int_equal(peer_end(&user), RPC_OK);
+    peer_close(&user);
+
+    next(&worker, SYNC__V1__WORK_RESPONSE__MESSAGE_DIRECTIVE);
+    say_release(&worker, lease, 1);
+    assert_int_equal(next_result(&worker, 1)->code, RPC_OK);
+    assert_int_equal(peer_end(&worker), RPC_UNAVAILABLE);
+    peer_close(&worker);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, methods_setup, methods_teardown)
@@ -517,6 +549,7 @@ int main(void)
         TEST(a_hundred_jobs_are_worked_off_with_four_slots),
         TEST(large_jobs_come_in_several_messages_at_the_readers_pace),
         TEST(an_idle_worker_is_sent_away_when_the_server_drains),
+        TEST(a_pause_that_waits_is_answered_when_the_server_drains),
         TEST(a_busy_worker_may_let_go_before_the_server_drains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
