@@ -38,16 +38,36 @@ static unsigned character_size(const unsigned char *text)
     return size;
 }
 
+/* How many bytes of plain ASCII text begins with, counted in words. */
+static size_t plain_size(const unsigned char *text, size_t size)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    size_t at = 0;
+    uint64_t word;
+
+    for (; size - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, text + at, sizeof word);
+        if ((word & high_bits) != 0)
+            break;
+    }
+    return at;
+}
+
 static bool is_utf8(const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char *at = (const unsigned char *)text, *end;
 
-    while (at != NULL && *at != '\0') {
+    if (at == NULL)
+        return true;
+    end = at + strlen(text);
+    at += plain_size(at, (size_t)(end - at));
+    while (at < end) {
         unsigned size = character_size(at);
 
         if (size == 0)
             return false;
         at += size;
+        at += plain_size(at, (size_t)(end - at));
     }
     return true;
 }

@@ -148,6 +148,8 @@ static void text_is_utf_8_without_tricks(void **state)
     assert_true(is_text(""));
     assert_true(
         is_text("job \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xed\x9f\xbf \xf4\x8f\xbf\xbf"));
+    assert_true(is_text("plain words of more than eight bytes \xc3\xa4 and more of them"));
+    assert_false(is_text("plain words of more than eight bytes \xc3 and more of them"));
     assert_false(is_text("\x80"));
     assert_false(is_text("\xc0\xaf")); /* overlong */
     assert_false(is_text("\xe0\x9f\xbf"));
