@@ -331,10 +331,34 @@ static const char *placeholder(const struct setting *row)
     return "TEXT";
 }
 
+/* One more sentence of a paragraph that is indented by eight and as wide as a
+ * screen. *column is where the last one ended. */
+static void help_words(FILE *out, const char *text, size_t *column)
+{
+    const size_t indent = 8, width = 79;
+
+    while (*text != '\0') {
+        size_t size = strcspn(text, " ");
+
+        if (*column == 0 || *column + 1 + size > width) {
+            fprintf(out, "%s%*s", *column > 0 ? "\n" : "", (int)indent, "");
+            *column = indent;
+        } else {
+            fputc(' ', out);
+            *column += 1;
+        }
+        fprintf(out, "%.*s", (int)size, text);
+        *column += size;
+        text += size;
+        text += strspn(text, " ");
+    }
+}
+
 /* The flag on the first line, what it does indented below it. */
 static void help_row(FILE *out, const struct setting *row)
 {
-    char variable[NAME_MAX_BYTES + 8];
+    char variable[NAME_MAX_BYTES + 8], text[NAME_MAX_BYTES + 16];
+    size_t column = 0;
 
     if (row->letter != 0)
         fprintf(out, "  -%c, --%s", row->letter, row->name);
@@ -342,12 +366,16 @@ static void help_row(FILE *out, const struct setting *row)
         fprintf(out, "  --%s", row->name);
     if (row->type != SETTING_SWITCH)
         fprintf(out, " %s", placeholder(row));
-    fprintf(out, "\n        %s", row->help);
-    if (row->fallback != NULL && row->type != SETTING_SWITCH)
-        fprintf(out, " Default: %s.", row->fallback);
+    fputc('\n', out);
+    help_words(out, row->help, &column);
+    if (row->fallback != NULL && row->type != SETTING_SWITCH) {
+        snprintf(text, sizeof text, "Default: %.*s.", NAME_MAX_BYTES, row->fallback);
+        help_words(out, text, &column);
+    }
     if (row->reach != SETTING_FLAG_ONLY) {
         variable_name(row->name, variable);
-        fprintf(out, " [%s]", variable);
+        snprintf(text, sizeof text, "[%.*s]", NAME_MAX_BYTES, variable);
+        help_words(out, text, &column);
     }
     fputc('\n', out);
 }

@@ -2,7 +2,10 @@
 
 #include "core/engine.h"
 #include "gateway/gateway.h"
+#include "rpc/descriptor_index.h"
+#include "rpc/health.h"
 #include "rpc/methods/methods.h"
+#include "rpc/reflection.h"
 #include "rpc/server.h"
 #include "tools/syncd/ports_file.h"
 
@@ -16,6 +19,8 @@ struct service {
     struct store *store;
     struct engine *engine;
     struct methods *methods;
+    struct rpc_health *health;
+    struct rpc_reflection *reflection;
     struct rpc_registry *registry;
     struct rpc_server *server;
     struct gateway *gateway;
@@ -53,15 +58,33 @@ static enum err open_engine(struct service *service, const struct syncd_config *
     return engine_open(&deps, &service->engine, why);
 }
 
+/* Healthy from the start: nothing listens before everything is there. */
+static void add_health(struct service *service)
+{
+    size_t count;
+    const struct rpc_service *const *services = rpc_registry_services(service->registry, &count);
+
+    rpc_health_set(service->health, "", true);
+    for (size_t i = 0; i < count; i++)
+        rpc_health_set(service->health, services[i]->name, true);
+    rpc_registry_add(service->registry, rpc_health_service(service->health));
+}
+
 static enum err open_methods(struct service *service, struct why *why)
 {
     struct methods_options options = { .engine = service->engine, .version = SYNC_VERSION };
 
     service->registry = rpc_registry_new();
     service->methods = methods_new(&options);
-    if (service->registry == NULL || service->methods == NULL)
+    service->health = rpc_health_new();
+    if (service->registry == NULL || service->methods == NULL || service->health == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     methods_register(service->methods, service->registry);
+    add_health(service);
+    service->reflection = rpc_reflection_new(service->registry, descriptor_set_built_in());
+    if (service->reflection == NULL)
+        return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    rpc_reflection_register(service->reflection, service->registry);
     return OK;
 }
 
@@ -157,12 +180,16 @@ void service_close(struct service *service, int64_t grace_ms)
 
     if (service == NULL)
         return;
-    if (service->methods != NULL && service->server != NULL)
+    if (service->server != NULL) {
+        rpc_health_drain(service->health);
         methods_drain(service->methods);
+    }
     rpc_server_close(service->server, left_ms(end_ms));
     gateway_close(service->gateway, left_ms(end_ms));
     engine_close(service->engine);
     methods_free(service->methods);
+    rpc_reflection_free(service->reflection);
+    rpc_health_free(service->health);
     rpc_registry_free(service->registry);
     close_store(service->store);
     free(service);

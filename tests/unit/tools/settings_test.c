@@ -228,6 +228,28 @@ static void help_shows_every_row_with_its_default_and_variable(void **state)
     assert_null(strstr(text, "SYNC_HELP"));
 }
 
+static void help_fits_a_screen(void **state)
+{
+    static const struct setting talkative = {
+        .name = "long",
+        .type = SETTING_NUMBER,
+        .fallback = "1",
+        .help = "A setting that needs far more words than one line of a screen could ever hold,"
+                " whoever sits in front of it, and however small the letters are. Really."
+    };
+    char line[256];
+    FILE *out = tmpfile();
+
+    (void)state;
+    settings_help(out, &talkative, 1);
+    rewind(out);
+    for (int lines = 0; fgets(line, sizeof line, out) != NULL; lines++) {
+        assert_in_range(strlen(line), 9, 80);
+        assert_true(lines == 0 || strncmp(line, "        ", 8) == 0);
+    }
+    fclose(out);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -241,6 +263,7 @@ int main(void)
         TEST(an_error_in_the_file_names_its_line),
         TEST(an_error_in_the_environment_names_the_variable),
         TEST(help_shows_every_row_with_its_default_and_variable),
+        TEST(help_fits_a_screen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
