@@ -1,0 +1,175 @@
+"""syncctl against a server and a worker: what it prints, and how it ends."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import unittest
+
+import harness
+
+QUEUE = ("--type", "full", "--source", "demo", "--target", "local")
+
+
+def slow(rows, pace):
+    """One entity of so many rows, so many of them a second."""
+    return ("--type", "entity", "--entity", "products", "--source", "demo", "--target", "local",
+            "--data", json.dumps({"demo": {"size": {"products": rows}, "pace": pace}}))
+
+
+class SyncctlTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = harness.Sync()
+        cls.server.start_worker("--slots", "4")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__(None, None, None)
+
+    def ctl(self, *arguments, status=0, **options):
+        done = self.server.syncctl(*arguments, **options)
+        self.assertEqual(done.returncode, status, f"{arguments}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *arguments, **options):
+        return json.loads(self.ctl(*arguments, "-o", "json", **options).stdout)
+
+    def test_a_job_is_queued_and_followed_to_its_end(self):
+        done = self.ctl("queue", "whole", *QUEUE, "--wait")
+        last = done.stdout.strip().splitlines()[-1]
+        self.assertIn("completed", last)
+        self.assertIn("100%", last)
+        self.assertTrue(os.path.exists(self.server.database("acme")))
+
+    def test_info_is_about_the_service_or_about_an_organisation(self):
+        service = self.json("info", org=None)
+        self.assertEqual(service["status"], "active")
+        self.assertIn("uptime", service)
+        self.ctl("queue", "for-info", *QUEUE, "--wait", org="informed")
+        organisation = self.json("info", org="informed")
+        self.assertEqual(organisation["organization"]["id"], "informed")
+        self.assertEqual(organisation["syncStatus"]["completedJobs"], 1)
+        self.assertIn("for-info", self.ctl("info", org="informed").stdout)
+
+    def test_a_job_may_come_from_a_file_in_the_form_of_the_json_api(self):
+        job = {"name": "from-file", "type": "entity", "priority": "high",
+               "data": {"source": "demo", "target": "local", "entity": "products"}}
+        queued = self.json("queue", "-f", "-", given=json.dumps(job))["job"]
+        self.assertEqual(queued["name"], "from-file")
+        shown = self.json("show", queued["id"])["job"]
+        self.assertEqual(shown["type"], "entity")
+        self.assertEqual(shown["priority"], "high")
+        self.assertEqual(shown["data"]["entity"], "products")
+
+    def test_a_wrong_file_is_refused_before_anything_is_sent(self):
+        wrong = self.ctl("queue", "-f", "-", given='{"name": "x", "nmae": 1}', status=2)
+        self.assertIn("nmae", wrong.stderr)
+
+    def test_list_and_show_find_what_was_queued(self):
+        job = self.json("queue", "listed", *QUEUE, org="lists")["job"]
+        self.ctl("queue", "listed-too", *QUEUE, "--wait", org="lists")
+        harness.wait_until("the first has ended", lambda: self.json(
+            "show", job["id"], org="lists")["job"]["status"] == "completed")
+        jobs = self.json("list", org="lists")["jobs"]
+        self.assertEqual([listed["name"] for listed in jobs], ["listed-too", "listed"])
+        self.assertEqual(len(self.json("list", "-n", "1", org="lists")["jobs"]), 1)
+        by_name = self.json("list", "--name", "listed", org="lists")["jobs"]
+        self.assertEqual([listed["id"] for listed in by_name], [job["id"]])
+        self.assertEqual(self.json("list", "--status", "failed", org="lists")["jobs"], [])
+        self.assertIn(job["id"], self.ctl("list", org="lists").stdout)
+        self.assertEqual(self.json("show", "listed", org="lists")["job"]["id"], job["id"])
+
+    def test_a_running_job_is_paused_resumed_and_cancelled(self):
+        org = "stops"
+        job = self.json("queue", "held", *slow(4000, 100), org=org)["job"]
+        harness.wait_until("it makes progress", lambda: self.json(
+            "show", job["id"], org=org)["job"].get("entities"))
+        paused = self.json("pause", "held", "--wait", "20s", "--reason", "lunch", org=org)["job"]
+        self.assertEqual(paused["status"], "paused")
+        shown = self.json("show", job["id"], org=org)["job"]
+        self.assertNotIn("state", shown)
+        self.assertEqual(shown["lastAction"]["reason"], "lunch")
+        resumed = self.json("resume", "held", org=org)["job"]
+        self.assertIn(resumed["status"], ("queued", "active"))
+        self.ctl("cancel", job["id"], "--wait", "20s", org=org)
+        harness.wait_until("it is cancelled", lambda: self.json(
+            "show", job["id"], org=org)["job"]["status"] == "cancelled")
+        self.ctl("pause", job["id"], org=org, status=4)
+
+    def test_waiting_for_a_job_that_does_not_complete_says_so(self):
+        failed = self.ctl("queue", "hopeless", "--type", "full", "--source", "demo", "--target",
+                          "local", "--data", '{"demo": {"size": "many"}}', "--wait",
+                          org="fails", status=6)
+        self.assertIn("failed", failed.stdout)
+
+    def test_watch_until_done_ends_when_everything_has_ended(self):
+        org = "watches"
+        self.json("queue", "one", *slow(300, 300), org=org)
+        self.json("queue", "two", *QUEUE, org=org)
+        events = [json.loads(line) for line in
+                  self.ctl("watch", "--until-done", "-o", "json", org=org).stdout.splitlines()]
+        self.assertEqual({event["name"] for event in events if event["status"] == "completed"},
+                         {"one", "two"})
+
+    def test_on_a_terminal_watch_draws_a_bar(self):
+        org = "terminal"
+        self.json("queue", "drawn", *slow(400, 300), org=org)
+        leader, follower = pty.openpty()
+        child = subprocess.Popen(
+            [harness.program("syncctl"), "watch", "--until-done", "--org", org, "--server",
+             self.server.rpc], stdout=follower, stdin=follower, close_fds=True)
+        os.close(follower)
+        drawn = b""
+        while select.select([leader], [], [], harness.PATIENCE_S)[0]:
+            try:
+                chunk = os.read(leader, 65536)
+            except OSError:
+                break
+            if not chunk:
+                break
+            drawn += chunk
+        os.close(leader)
+        self.assertEqual(child.wait(timeout=harness.PATIENCE_S), 0)
+        self.assertRegex(drawn.decode(), r"drawn +\[#*\.*\] +\d+%")
+
+    def test_purge_tells_what_it_would_delete_and_deletes_it(self):
+        org = "purges"
+        self.ctl("queue", "gone", *QUEUE, "--wait", org=org)
+        self.assertEqual(self.json("purge", "--dry-run", org=org)["purgedJobs"]["completed"], 1)
+        self.assertEqual(self.json("purge", org=org)["purgedJobs"]["completed"], 1)
+        self.assertEqual(self.json("list", org=org)["jobs"], [])
+        self.assertEqual(self.json("purge", org=org)["purgedJobs"]["completed"], 0)
+
+    def test_a_schedule_shows_when_it_runs(self):
+        org = "schedules"
+        queued = self.json("queue", "nightly", "--type", "scheduled", "--source", "demo",
+                           "--target", "local", "--start-at", "2099-01-01T00:00:00Z", "--repeat",
+                           "daily", "--time", "02:00", org=org)["job"]
+        self.assertEqual(queued["status"], "scheduled")
+        shown = self.ctl("show", "nightly", org=org).stdout
+        self.assertIn("2099-01-01T02:00:00Z", shown)
+
+    def test_exit_codes_tell_what_went_wrong(self):
+        self.assertIn("which organisation", self.ctl("list", org=None, status=2).stderr)
+        self.assertIn("no command", self.ctl("frobnicate", status=2).stderr)
+        self.assertIn("no flag --frob", self.ctl("list", "--frob", status=2).stderr)
+        self.ctl("queue", "bad name!", *QUEUE, status=2)
+        self.ctl("show", "nobody-queued-this", status=3)
+        self.ctl("pause", "nobody-queued-this", status=3)
+        away = self.ctl("--server", "127.0.0.1:1", "--timeout", "2s", "list", status=5)
+        self.assertIn("is syncd running there?", away.stderr)
+
+    def test_help_is_there_for_every_command(self):
+        overview = self.ctl("--help", org=None).stdout
+        for command in ("info", "queue", "list", "show", "watch", "pause", "resume", "cancel",
+                        "retry", "purge", "syncs"):
+            self.assertIn(command, overview)
+            text = self.ctl(command, "--help", org=None).stdout
+            self.assertIn(f"usage: syncctl {command}", text)
+            self.assertIn("--server", text)
+
+
+if __name__ == "__main__":
+    harness.main()
