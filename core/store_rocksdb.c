@@ -378,6 +378,7 @@ static const char options_text[] =
     "block_based_table_factory={block_cache={capacity=%zu;num_shard_bits=1;high_pri_pool_ratio=0.5};block_size=8192;format_version=5;"
     "cache_index_and_filter_blocks=true;cache_index_and_filter_blocks_with_high_priority=true;"
     "pin_l0_filter_and_index_blocks_in_cache=true;filter_policy=bloomfilter:10:false};"
+    "memtable_prefix_bloom_size_ratio=0.02;memtable_whole_key_filtering=true;"
 
     /* Two threads beside ours: one flushes, one compacts, neither in bursts. */
     "max_background_jobs=2;max_subcompactions=1;bytes_per_sync=1048576;"
