@@ -35,11 +35,12 @@ static int64_t to_ms(int64_t seconds, int32_t nanos, int64_t first, int64_t last
     return seconds * 1000 + (nanos > 0 && nanos < 1000000000 ? nanos / 1000000 : 0);
 }
 
+/* In whole seconds, the form that the documented API shows. */
 static void write_timestamp(struct json_writer *writer, const Google__Protobuf__Timestamp *time)
 {
     char text[RFC3339_SIZE];
 
-    rfc3339_write(to_ms(time->seconds, time->nanos, time_first, time_last), text);
+    rfc3339_write(to_ms(time->seconds, 0, time_first, time_last), text);
     json_text(writer, text);
 }
 
