@@ -23,6 +23,8 @@ enum {
     LEASE_TTL_MS_MIN = 5 * 1000,
     LEASE_TTL_MS_MAX = 3600 * 1000,
     TURN_REQUESTS_MAX = 4096,        /* handled before a commit */
+    TURN_BYTES_SOFT_MAX = 64 << 20,  /* a turn that has used so much begins nothing more */
+    TURN_BYTES_MAX = 1 << 30,        /* nothing that one request does comes near it */
     BOARD_ORGS_MAX = 16384,          /* whose pace is remembered */
     WATCH_EVENTS_MAX = 16384,        /* that can be gone back to */
     WATCH_BYTES_MAX = 16 << 20,      /* of those events together */

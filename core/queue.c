@@ -9,7 +9,7 @@
 /* The turn: everything that was asked for since the last one, and everything
  * that has come due, becomes one batch; the answers leave when it is durable. */
 
-enum { TURN_BYTES_MAX = 1 << 30, CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000,
+enum { CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000,
        RELOAD_MS = 1000 };
 
 static void (*const handlers[QUEUE_VERB_COUNT])(struct queue *, struct request *);
@@ -42,6 +42,7 @@ static void begin_turn(struct queue *queue)
     queue->now_ms = clock_now_ms(queue->deps.clock);
     queue->mono_ms = clock_mono_ms(queue->deps.clock);
     queue->turn_error = OK;
+    queue->unfinished = false;
 }
 
 static void apply_effects(struct queue *queue);
@@ -153,6 +154,14 @@ void queue_fail_turn(struct queue *queue, enum err e, const struct why *why)
     queue->turn_why = *why;
 }
 
+bool queue_turn_is_full(struct queue *queue)
+{
+    bool full = arena_used_bytes(queue->mem) + txn_bytes(queue->txn) > TURN_BYTES_SOFT_MAX;
+
+    queue->unfinished |= full;
+    return full;
+}
+
 struct effect *effect_add(struct queue *queue, enum effect_kind kind)
 {
     struct effect *effect = arena_alloc(queue->mem, sizeof *effect);
@@ -230,6 +239,10 @@ static enum err fire_slot(struct queue *queue, uint8_t slot, struct why *why)
     for (unsigned i = 0; i < due.count && e == OK; i++) {
         struct key key = key_timer(&due.timers[i]);
 
+        if (queue_turn_is_full(queue)) {
+            queue_timer_due(queue, &due.timers[i]);
+            break;
+        }
         txn_erase(queue->txn, FAMILY_TIMER, key_bytes(&key));
         if (due.timers[i].kind == TIMER_SCHEDULE)
             e = schedule_fire(queue, &due.timers[i], why);
@@ -267,7 +280,7 @@ static void handle_posted(struct queue *queue)
 
         list_remove(&request->link);
         handlers[request->verb](queue, request);
-        if (queue->turn_error != OK)
+        if (queue->turn_error != OK || queue_turn_is_full(queue))
             return;
     }
 }
@@ -434,7 +447,7 @@ static int64_t next_due(const struct queue *queue)
     int64_t due = INT64_MAX;
     const struct heap_item *first;
 
-    if (link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs))
+    if (queue->unfinished || link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs))
         return 0;
     if ((first = heap_first(&queue->deadlines)) != NULL && first->key < due)
         due = first->key;

@@ -380,7 +380,7 @@ static void match_one(struct queue *queue, struct lease_request *req)
 {
     size_t bytes_left = LEASE_BYTES_MAX;
 
-    while (req->count < req->jobs_max && queue->turn_error == OK) {
+    while (req->count < req->jobs_max && queue->turn_error == OK && !queue_turn_is_full(queue)) {
         struct lane_entry entry;
         struct lane *lane = ready_pick(queue, req->worker, &entry);
 
@@ -413,8 +413,8 @@ void lease_give_up_waits(struct queue *queue)
         struct request *request = container_of(link, struct request, link);
         struct lease_request *req = container_of(request, struct lease_request, base);
 
-        if (req->wait_until_ms > queue->mono_ms && !queue->draining)
-            continue;
+        if (!queue->draining && (queue->unfinished || req->wait_until_ms > queue->mono_ms))
+            continue;      /* in an unfinished turn it may not have been looked at */
         list_remove(link);
         answer(queue, request, OK);
     }
@@ -468,7 +468,8 @@ void lease_expire_due(struct queue *queue)
 {
     struct heap_item *item;
 
-    while ((item = heap_first(&queue->deadlines)) != NULL && item->key <= queue->mono_ms) {
+    while ((item = heap_first(&queue->deadlines)) != NULL && item->key <= queue->mono_ms
+           && !queue_turn_is_full(queue)) {
         struct why why;
         enum err e = expire(queue, container_of(item, struct lease, deadline), &why);
 

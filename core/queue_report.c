@@ -96,7 +96,8 @@ void report_flush_due(struct queue *queue)
 {
     struct heap_item *item;
 
-    while ((item = heap_first(&queue->flushes)) != NULL && item->key <= queue->mono_ms) {
+    while ((item = heap_first(&queue->flushes)) != NULL && item->key <= queue->mono_ms
+           && !queue_turn_is_full(queue)) {
         struct why why;
         enum err e = flush(queue, container_of(item, struct lease, flush), &why);
 

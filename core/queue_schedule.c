@@ -57,7 +57,7 @@ enum err schedule_set(struct queue *queue, struct loaded_run *loaded, struct syn
     int64_t first;
 
     if (!schedule_next(&schedule.rule, queue->now_ms, &first))
-        return err_field(why, "schedule.startAt", "schedule would never run: its times lie in the past");
+        return err_field(why, "schedule.startAt", "schedule.startAt: it would never run, its times lie in the past");
     aim_at(queue, loaded->org, loaded->spec.name, &schedule, first);
     schedule_save(queue, loaded->org, loaded->spec.name, &schedule);
     loaded->run.state = sync->paused ? RUN_PAUSED : RUN_SCHEDULED;

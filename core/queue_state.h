@@ -136,6 +136,7 @@ struct queue {
 
     struct link workers, orphans;
     struct link posted, answers;
+    bool unfinished;                     /* the turn was full before its work was done */
     enum err turn_error;                 /* the turn cannot be committed, and why */
     struct why turn_why;
     struct link lease_waits;             /* lease_requests that wait for work */
@@ -161,6 +162,9 @@ struct loaded_run {
  * dropped with the whole turn. */
 void queue_fail_turn(struct queue *queue, enum err e, const struct why *why);
 void answer(struct queue *queue, struct request *request, enum err e);
+/* Whether this turn has used so much memory that the rest must wait for the
+ * next one, which then comes at once. */
+bool queue_turn_is_full(struct queue *queue);
 struct effect *effect_add(struct queue *queue, enum effect_kind kind);
 uint64_t queue_ticket(struct queue *queue);           /* grows for ever */
 run_id queue_new_run_id(struct queue *queue, const struct org *org);

@@ -64,7 +64,7 @@ static enum err check_schedule(struct queue *queue, struct run_spec *spec, struc
     e = schedule_complete(&spec->schedule, queue->now_ms, why);
     if (e == OK && !schedule_next(&spec->schedule, queue->now_ms, &first))
         e = err_field(why, "schedule.startAt",
-                      "schedule would never run: its times lie in the past");
+                      "schedule.startAt: it would never run, its times lie in the past");
     return e;
 }
 

@@ -1,5 +1,6 @@
 #include "core/record.h"
 
+#include "core/schedule.h"
 #include "sync/store/v1/records.pb-c.h"
 
 #include <assert.h>
@@ -313,6 +314,9 @@ enum err record_read_schedule(struct bytes b, struct arena *mem, struct schedule
         .skipped = r->skipped,
         .pending_run = r->pending_run,
     };
+    if (!schedule_is_sound(&schedule->rule) || schedule->mark_ms < 0 || schedule->due_ms < 0
+        || schedule->nominal_ms < 0)
+        return err_because(why, ERR_CORRUPT, "a stored schedule contradicts itself");
     return OK;
 }
 
@@ -383,7 +387,8 @@ enum err record_read_spec(struct bytes b, struct arena *mem, struct run_spec *sp
 
     if (r == NULL)
         return e;
-    if (r->type >= RUN_TYPE_COUNT || r->priority >= RUN_PRIORITY_COUNT)
+    if (r->type == RUN_TYPE_NONE || r->type >= RUN_TYPE_COUNT || r->mode >= RUN_TYPE_COUNT
+        || r->priority == RUN_PRIORITY_NONE || r->priority >= RUN_PRIORITY_COUNT)
         return err_because(why, ERR_CORRUPT, "a stored job has an unknown type or priority");
     *spec = (struct run_spec){
         .name = from_binary(r->name),
@@ -405,6 +410,8 @@ enum err record_read_spec(struct bytes b, struct arena *mem, struct run_spec *sp
     };
     if (r->schedule != NULL)
         spec->schedule = read_rule(r->schedule);
+    if (spec->has_schedule && !schedule_is_sound(&spec->schedule))
+        return err_because(why, ERR_CORRUPT, "a stored job has a schedule that contradicts itself");
     return OK;
 }
 

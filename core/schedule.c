@@ -4,6 +4,8 @@
 
 enum { SECOND_MS = 1000, HOUR_S = 3600, DAY_S = 24 * HOUR_S };
 static const int64_t HOUR_MS = 1000 * HOUR_S, DAY_MS = 1000 * DAY_S;
+static const int64_t INTERVAL_MAX_MS = INT64_C(3660) * 1000 * DAY_S;
+static const int64_t LAST_MS = INT64_C(253402300799) * 1000;    /* the last second of 9999 */
 
 static enum err check_supported(const struct schedule_rule *rule, struct why *why)
 {
@@ -25,19 +27,27 @@ enum err schedule_complete(struct schedule_rule *rule, int64_t now_ms, struct wh
 
     if (e != OK)
         return e;
-    if (rule->start_at_ms < 0)
-        return err_field(why, "schedule.startAt", "schedule.startAt lies before 1970");
-    if (rule->interval_ms != 0 && rule->interval_ms < SECOND_MS)
-        return err_field(why, "schedule.interval", "schedule.interval must be at least one second");
+    if (rule->repeat >= REPEAT_COUNT)
+        return err_field(why, "schedule.repeat",
+                         "schedule.repeat must be none, hourly, daily, weekly or monthly");
+    if (rule->overlap > OVERLAP_CANCEL_OTHER)
+        return err_field(why, "schedule.overlap",
+                         "schedule.overlap must be skip, bufferOne or cancelOther");
+    if (rule->start_at_ms < 0 || rule->start_at_ms > LAST_MS)
+        return err_field(why, "schedule.startAt", "schedule.startAt must lie in the years 1970 to 9999");
+    if (rule->interval_ms != 0 && (rule->interval_ms < SECOND_MS || rule->interval_ms > INTERVAL_MAX_MS))
+        return err_field(why, "schedule.interval",
+                         "schedule.interval must be one second to 3,660 days");
     if (rule->interval_ms != 0 && rule->repeat != REPEAT_ABSENT)
-        return err_field(why, "schedule.interval", "schedule has both interval and repeat: give one of them");
+        return err_field(why, "schedule.interval",
+                         "schedule.interval and schedule.repeat exclude each other: give one of them");
     if (rule->interval_ms != 0 && rule->time_of_day_s >= 0)
         return err_field(why, "schedule.time", "schedule.time goes with repeat, not with interval");
     if (rule->time_of_day_s >= DAY_S)
         return err_field(why, "schedule.time", "schedule.time must be HH:MM or HH:MM:SS");
     if (rule->start_at_ms == 0 && !repeats && rule->interval_ms == 0)
         return err_field(why, "schedule.startAt",
-                         "schedule needs startAt, or repeat, or interval: nothing says when to run");
+                         "schedule.startAt is missing, and repeat and interval too: nothing says when to run");
     if (rule->catch_up_ms < 0 || rule->catch_up_ms > DAY_MS)
         return err_field(why, "schedule.catchUpWindow", "schedule.catchUpWindow must be 0 to 24 hours");
     if (rule->start_at_ms == 0)
@@ -49,6 +59,15 @@ enum err schedule_complete(struct schedule_rule *rule, int64_t now_ms, struct wh
     if (rule->time_of_day_s < 0)
         rule->time_of_day_s = (int32_t)(rule->start_at_ms / SECOND_MS % DAY_S);
     return OK;
+}
+
+bool schedule_is_sound(const struct schedule_rule *rule)
+{
+    return rule->start_at_ms > 0 && rule->start_at_ms <= LAST_MS && rule->end_at_ms >= 0
+        && rule->repeat < REPEAT_COUNT && rule->overlap <= OVERLAP_CANCEL_OTHER
+        && rule->time_of_day_s >= 0 && rule->time_of_day_s < DAY_S
+        && rule->interval_ms >= 0 && rule->interval_ms <= INTERVAL_MAX_MS
+        && rule->catch_up_ms >= 0 && rule->catch_up_ms <= DAY_MS;
 }
 
 /* The first time at or after from_ms that leaves `offset` when divided by `period`. */
@@ -111,7 +130,7 @@ bool schedule_next(const struct schedule_rule *rule, int64_t from_ms, int64_t *n
         break;
     }
     *nominal_ms = next;
-    return rule->end_at_ms == 0 || next <= rule->end_at_ms;
+    return next <= LAST_MS && (rule->end_at_ms == 0 || next <= rule->end_at_ms);
 }
 
 void schedule_list(const struct schedule_rule *rule, int64_t from_ms, uint32_t runs_max,

@@ -10,6 +10,10 @@
  * Otherwise fills what was left open: start_at_ms (now) and time_of_day_s. */
 MUST_USE enum err schedule_complete(struct schedule_rule *rule, int64_t now_ms, struct why *why);
 
+/* Whether every number and name of a completed rule is in its range. Required of
+ * every rule loaded: what follows counts on it. */
+bool schedule_is_sound(const struct schedule_rule *rule);
+
 /* The first firing at or after from_ms; false if there is none any more. The
  * rule has been through schedule_complete(). maxRuns is the caller's to count. */
 bool schedule_next(const struct schedule_rule *rule, int64_t from_ms, int64_t *nominal_ms);

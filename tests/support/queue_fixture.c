@@ -31,12 +31,17 @@ bool is_answered(const struct request *request)
     return request->done == NULL;
 }
 
-void ask_later(struct queue_fixture *f, struct request *request, enum queue_verb verb)
+void post(struct queue_fixture *f, struct request *request, enum queue_verb verb)
 {
     request->verb = verb;
     request->mem = f->mem;
     request->done = note_later;
     queue_post(f->queue, request);
+}
+
+void ask_later(struct queue_fixture *f, struct request *request, enum queue_verb verb)
+{
+    post(f, request, verb);
     queue_turn(f->queue);
 }
 

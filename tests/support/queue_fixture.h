@@ -36,8 +36,9 @@ struct queue_fixture {
 
 /* Any request: posted, a turn taken, answered. */
 enum err ask(struct queue_fixture *f, struct request *request, enum queue_verb verb);
-/* One that may have to wait: posted, a turn taken. When is_answered() says so,
- * its `result` is what done() was told. */
+/* One that may have to wait. When is_answered() says so, its `result` is what
+ * done() was told. ask_later() posts it and takes a turn. */
+void post(struct queue_fixture *f, struct request *request, enum queue_verb verb);
 void ask_later(struct queue_fixture *f, struct request *request, enum queue_verb verb);
 bool is_answered(const struct request *request);
 
