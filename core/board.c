@@ -13,8 +13,8 @@
  * with their number), leases, and the pace of each organisation. */
 
 enum {
-    PACE_SAMPLES_MAX = 16,           /* the older ones fade */
-    RATE_WINDOW_MS = 15 * 1000,      /* a recent rate is over one to two of these */
+    PACE_SAMPLES_MAX = 16,      /* the older ones fade */
+    RATE_WINDOW_MS = 15 * 1000, /* a recent rate is over one to two of these */
     RATE_SPAN_MS_MIN = 1000,
 };
 
@@ -24,11 +24,11 @@ struct kind {
     uint64_t slots, free_slots;
     UT_hash_handle hh;
     size_t size;
-    uint8_t names[];                 /* each (size, bytes), the sources first: the hash key */
+    uint8_t names[]; /* each (size, bytes), the sources first: the hash key */
 };
 
 struct seat {
-    const struct worker *worker;     /* key */
+    const struct worker *worker; /* key */
     struct kind *kind;
     uint32_t slots, free_slots;
     UT_hash_handle hh;
@@ -40,16 +40,16 @@ struct sample {
 };
 
 struct lease {
-    run_id run;                      /* key */
+    run_id run; /* key */
     int64_t deadline_mono_ms;
     struct sample older, newer, last;
     UT_hash_handle hh;
 };
 
 struct pace {
-    uint32_t ended;                  /* at most PACE_SAMPLES_MAX */
-    double interval_ms, worked_ms;   /* means */
-    int64_t last_ms;                 /* monotonic */
+    uint32_t ended;                /* at most PACE_SAMPLES_MAX */
+    double interval_ms, worked_ms; /* means */
+    int64_t last_ms;               /* monotonic */
     UT_hash_handle hh;
     size_t size;
     uint8_t org[NAME_SIZE_MAX];
@@ -57,11 +57,11 @@ struct pace {
 
 struct board {
     struct clock *clock;
-    pthread_mutex_t lock;            /* of all that follows */
+    pthread_mutex_t lock; /* of all that follows */
     struct kind *kinds;
     struct seat *seats;
     struct lease *leases;
-    struct pace *paces;              /* the one that was idle longest first */
+    struct pace *paces; /* the one that was idle longest first */
 };
 
 struct board *board_new(struct clock *clock)
@@ -80,7 +80,7 @@ static void *allocate(size_t size)
     void *memory = calloc(1, size);
 
     if (memory == NULL)
-        abort();   /* as the queue does: its own memory of a lease is larger */
+        abort(); /* as the queue does: its own memory of a lease is larger */
     return memory;
 }
 
@@ -88,7 +88,7 @@ static void forget_leases(struct board *board)
 {
     struct lease *lease, *next;
 
-    HASH_ITER(hh, board->leases, lease, next) {
+    HASH_ITER (hh, board->leases, lease, next) {
         HASH_DEL(board->leases, lease);
         free(lease);
     }
@@ -103,15 +103,15 @@ void board_free(struct board *board)
     if (board == NULL)
         return;
     forget_leases(board);
-    HASH_ITER(hh, board->seats, seat, next_seat) {
+    HASH_ITER (hh, board->seats, seat, next_seat) {
         HASH_DEL(board->seats, seat);
         free(seat);
     }
-    HASH_ITER(hh, board->kinds, kind, next_kind) {
+    HASH_ITER (hh, board->kinds, kind, next_kind) {
         HASH_DEL(board->kinds, kind);
         free(kind);
     }
-    HASH_ITER(hh, board->paces, pace, next_pace) {
+    HASH_ITER (hh, board->paces, pace, next_pace) {
         HASH_DEL(board->paces, pace);
         free(pace);
     }
@@ -146,8 +146,8 @@ _Static_assert(NAME_SIZE_MAX <= UINT8_MAX, "the size of a name fits into a byte"
 
 static struct kind *kind_of(struct board *board, const struct worker *worker)
 {
-    size_t size = sizeof(uint32_t) + names_size(worker->sources, worker->source_count)
-        + names_size(worker->targets, worker->target_count);
+    size_t size = sizeof(uint32_t) + names_size(worker->sources, worker->source_count) +
+                  names_size(worker->targets, worker->target_count);
     struct kind *kind = allocate(sizeof *kind + size), *known;
     uint8_t *at = kind->names;
 
@@ -305,7 +305,7 @@ void board_leases_forgotten(struct board *board)
 
     pthread_mutex_lock(&board->lock);
     forget_leases(board);
-    HASH_ITER(hh, board->seats, seat, next) {
+    HASH_ITER (hh, board->seats, seat, next) {
         seat->kind->free_slots += seat->slots - seat->free_slots;
         seat->free_slots = seat->slots;
     }
@@ -316,7 +316,7 @@ void board_leases_forgotten(struct board *board)
  * neither too near nor too far to measure from. */
 static void note_progress(struct lease *lease, struct sample now)
 {
-    if (lease->older.at_ms == 0 || now.done < lease->last.done)   /* it began anew */
+    if (lease->older.at_ms == 0 || now.done < lease->last.done) /* it began anew */
         lease->older = lease->newer = now;
     else if (now.at_ms - lease->newer.at_ms >= RATE_WINDOW_MS) {
         lease->older = lease->newer;
@@ -401,7 +401,7 @@ void board_completed(struct board *board, struct bytes org, int64_t worked_ms)
     if (pace == NULL) {
         pace = add_pace(board, org);
     } else {
-        HASH_DEL(board->paces, pace);   /* and to the end */
+        HASH_DEL(board->paces, pace); /* and to the end */
         HASH_ADD_KEYPTR(hh, board->paces, pace->org, pace->size, pace);
     }
     note_end(pace, mono_ms, (double)worked_ms);
@@ -415,7 +415,7 @@ static void read_workers(struct board *board, const struct run_spec *spec,
 {
     struct kind *kind, *next;
 
-    HASH_ITER(hh, board->kinds, kind, next) {
+    HASH_ITER (hh, board->kinds, kind, next) {
         if (!can_do(kind, spec))
             continue;
         facts->workers += kind->workers;
@@ -447,8 +447,7 @@ static void read_pace(struct board *board, struct bytes org, struct estimate_fac
     facts->worked_ms = pace->worked_ms;
 }
 
-void board_estimate(struct board *board, struct run_info *info,
-                    const struct board_history *history)
+void board_estimate(struct board *board, struct run_info *info, const struct board_history *history)
 {
     struct estimate_facts facts = { .now_ms = clock_now_ms(board->clock) };
     int64_t deadline_mono_ms, left_ms;
@@ -463,7 +462,7 @@ void board_estimate(struct board *board, struct run_info *info,
     info->lease_left_ms = 0;
     if (run_is_leased(info->run.state) && deadline_mono_ms > 0) {
         left_ms = deadline_mono_ms - clock_mono_ms(board->clock);
-        info->lease_left_ms = left_ms > 0 ? left_ms : 1;   /* over, not yet noticed */
+        info->lease_left_ms = left_ms > 0 ? left_ms : 1; /* over, not yet noticed */
     }
     estimate_fill(info, history, &facts);
 }

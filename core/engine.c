@@ -16,7 +16,7 @@
  * share a snapshot. */
 
 struct mailbox {
-    pthread_mutex_t lock;            /* of what follows */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t filled;
     struct link letters;
     bool waiting, closing;
@@ -24,7 +24,7 @@ struct mailbox {
 
 struct engine {
     struct queue_deps deps;
-    struct queue *queue;             /* the queue's thread */
+    struct queue *queue; /* the queue's thread */
     bool owns_board, owns_watch;
     struct mailbox requests, reads;
     pthread_t queue_thread, read_thread;
@@ -124,7 +124,7 @@ static bool mailbox_take(struct mailbox *box, int64_t wait_ms, struct link *lett
 
 static void post_all(struct engine *engine, struct link *letters)
 {
-    list_each_safe(link, letters) {
+    list_each_safe (link, letters) {
         list_remove(link);
         queue_post(engine->queue, container_of(link, struct request, link));
     }
@@ -158,8 +158,8 @@ static void refuse_requests(struct engine *engine)
         struct request *request = container_of(letters.next, struct request, link);
 
         list_remove(&request->link);
-        request->done(request, err_because(&request->why, ERR_UNAVAILABLE,
-                                           "the server is stopping"));
+        request->done(request,
+                      err_because(&request->why, ERR_UNAVAILABLE, "the server is stopping"));
         if (!link_is_linked(&letters))
             mailbox_take(&engine->requests, 0, &letters);
     }

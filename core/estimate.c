@@ -28,11 +28,11 @@ enum wait_reason estimate_wait(const struct run_info *info, const struct board_h
     case RUN_PAUSING:
         return WAIT_PAUSED;
     case RUN_QUEUED:
-        return history->sync_paused     ? WAIT_PAUSED
-             : history->earlier_run     ? WAIT_EARLIER_RUN
-             : history->at_limit        ? WAIT_LIMIT
-             : facts->workers == 0      ? WAIT_NO_WORKER
-                                        : WAIT_TURN;
+        return history->sync_paused   ? WAIT_PAUSED
+               : history->earlier_run ? WAIT_EARLIER_RUN
+               : history->at_limit    ? WAIT_LIMIT
+               : facts->workers == 0  ? WAIT_NO_WORKER
+                                      : WAIT_TURN;
     case RUN_NONE:
     case RUN_ACTIVE:
     case RUN_CANCELLING:
@@ -144,7 +144,7 @@ static struct guess until_start(const struct run_info *info, const struct board_
         return no_earlier_than(until_turn(history, facts), (double)(due_ms - facts->now_ms));
     case WAIT_EARLIER_RUN:
         return until_earlier_ended(history, facts);
-    case WAIT_LIMIT:             /* free slots do not help an organisation at its limit */
+    case WAIT_LIMIT: /* free slots do not help an organisation at its limit */
         return by_rate((double)history->ahead + 1, facts);
     case WAIT_TURN:
         return until_turn(history, facts);

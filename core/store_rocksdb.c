@@ -20,16 +20,16 @@
 enum {
     CACHE_BYTES_DEFAULT = 32 << 20,
     WRITE_BUFFER_BYTES_DEFAULT = 64 << 20,
-    RESERVE_BYTES = 64 << 20,            /* of the disk, left free: see has_room() */
+    RESERVE_BYTES = 64 << 20, /* of the disk, left free: see has_room() */
     BATCH_KEPT_BYTES_MAX = 8 << 20,
-    TOMBSTONE_WINDOW = 512,              /* a file with so many keys in a row ... */
-    TOMBSTONE_TRIGGER = 256,             /* ... of which so many are erased is compacted */
-    FAMILIES_ON_DISK = STORE_FAMILY_COUNT + 1,   /* RocksDB wants its "default" too */
+    TOMBSTONE_WINDOW = 512,                    /* a file with so many keys in a row ... */
+    TOMBSTONE_TRIGGER = 256,                   /* ... of which so many are erased is compacted */
+    FAMILIES_ON_DISK = STORE_FAMILY_COUNT + 1, /* RocksDB wants its "default" too */
 };
 
 struct rocks {
     struct store base;
-    char *directory;                     /* NULL: in memory */
+    char *directory; /* NULL: in memory */
     rocksdb_env_t *env;
     rocksdb_options_t *options;
     rocksdb_writeoptions_t *synced;
@@ -37,8 +37,8 @@ struct rocks {
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[FAMILIES_ON_DISK];
     rocksdb_writebatch_t *batch;
-    atomic_bool uncertain;               /* a commit failed */
-    atomic_uint snapshots;               /* open ones */
+    atomic_bool uncertain; /* a commit failed */
+    atomic_uint snapshots; /* open ones */
     atomic_uint_fast64_t commits, written_bytes;
 };
 
@@ -138,9 +138,8 @@ static enum err scan(struct rocks *rocks, const rocksdb_snapshot_t *snapshot,
     return message == NULL ? OK : because(why, ERR_UNAVAILABLE, "to read", message);
 }
 
-static enum err newest_get(struct store_reader *reader, enum store_family family,
-                           struct bytes key, struct arena *mem, struct bytes *value,
-                           struct why *why)
+static enum err newest_get(struct store_reader *reader, enum store_family family, struct bytes key,
+                           struct arena *mem, struct bytes *value, struct why *why)
 {
     struct rocks *rocks = container_of(reader, struct rocks, base.reader);
 
@@ -220,8 +219,8 @@ static uint64_t fill_batch(struct rocks *rocks, const struct store_write *writes
             rocksdb_writebatch_delete_cf(rocks->batch, family, (const char *)w->key.data,
                                          w->key.size);
         else
-            rocksdb_writebatch_put_cf(rocks->batch, family, (const char *)w->key.data,
-                                      w->key.size, (const char *)w->value.data, w->value.size);
+            rocksdb_writebatch_put_cf(rocks->batch, family, (const char *)w->key.data, w->key.size,
+                                      (const char *)w->value.data, w->value.size);
     }
     return bytes;
 }
@@ -308,19 +307,17 @@ static void rocks_forget(struct store *store, const struct store_range *range)
     struct rocks *rocks = rocks_of(store);
     char *message = NULL;
 
-    rocksdb_suggest_compact_range_cf(rocks->db, rocks->families[range->family],
-                                     (const char *)range->from.data, range->from.size,
-                                     range->to.size > 0 ? (const char *)range->to.data : NULL,
-                                     range->to.size, &message);
-    rocksdb_free(message);   /* a hint that was not taken is no failure */
+    rocksdb_suggest_compact_range_cf(
+        rocks->db, rocks->families[range->family], (const char *)range->from.data, range->from.size,
+        range->to.size > 0 ? (const char *)range->to.data : NULL, range->to.size, &message);
+    rocksdb_free(message); /* a hint that was not taken is no failure */
 }
 
 static struct store_stats rocks_stats(struct store *store)
 {
     struct rocks *rocks = rocks_of(store);
 
-    return (struct store_stats){ atomic_load(&rocks->commits),
-                                 atomic_load(&rocks->written_bytes),
+    return (struct store_stats){ atomic_load(&rocks->commits), atomic_load(&rocks->written_bytes),
                                  atomic_load(&rocks->uncertain) };
 }
 
@@ -375,7 +372,8 @@ static const char options_text[] =
     "db_write_buffer_size=%zu;write_buffer_size=%zu;max_write_buffer_number=3;"
     "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.5;"
     "arena_block_size=262144;max_total_wal_size=%zu;max_open_files=512;"
-    "block_based_table_factory={block_cache={capacity=%zu;num_shard_bits=1;high_pri_pool_ratio=0.5};block_size=8192;format_version=5;"
+    "block_based_table_factory={block_size=8192;format_version=5;"
+    "block_cache={capacity=%zu;num_shard_bits=1;high_pri_pool_ratio=0.5};"
     "cache_index_and_filter_blocks=true;cache_index_and_filter_blocks_with_high_priority=true;"
     "pin_l0_filter_and_index_blocks_in_cache=true;filter_policy=bloomfilter:10:false};"
     "memtable_prefix_bloom_size_ratio=0.02;memtable_whole_key_filtering=true;"
@@ -430,11 +428,11 @@ static enum err refuse_newer(struct rocks *rocks, const char *path, struct why *
     size_t count;
 
     names = rocksdb_list_column_families(rocks->options, path, &count, &message);
-    rocksdb_free(message);   /* no store there yet; or opening it will say what is wrong */
+    rocksdb_free(message); /* no store there yet; or opening it will say what is wrong */
     for (size_t i = 0; i < count && e == OK; i++)
         if (!is_ours(names[i]))
-            e = err_because(why, ERR_CORRUPT,
-                            "%s was written by a newer program: it holds \"%s\"", path, names[i]);
+            e = err_because(why, ERR_CORRUPT, "%s was written by a newer program: it holds \"%s\"",
+                            path, names[i]);
     rocksdb_list_column_families_destroy(names, count);
     return e;
 }
@@ -449,8 +447,8 @@ static enum err open_database(struct rocks *rocks, const char *path, struct why 
         names[i] = i < STORE_FAMILY_COUNT ? store_family_name((enum store_family)i) : "default";
         options[i] = rocks->options;
     }
-    rocks->db = rocksdb_open_column_families(rocks->options, path, FAMILIES_ON_DISK, names,
-                                             options, rocks->families, &message);
+    rocks->db = rocksdb_open_column_families(rocks->options, path, FAMILIES_ON_DISK, names, options,
+                                             rocks->families, &message);
     return message == NULL ? OK : because(why, ERR_UNAVAILABLE, "to open", message);
 }
 

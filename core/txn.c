@@ -11,7 +11,7 @@
  * visitor wrote meanwhile. */
 
 enum {
-    HEIGHT_MAX = 10,              /* enough for 4^10 keys */
+    HEIGHT_MAX = 10, /* enough for 4^10 keys */
     CHUNK_BYTES = 256 << 10,
     CHUNKS_KEPT_MAX = 64,
 };
@@ -21,7 +21,7 @@ struct node {
     struct bytes key, value;
     bool erased;
     unsigned height;
-    struct node *next[];          /* circular through the head; [0] is in order */
+    struct node *next[]; /* circular through the head; [0] is in order */
 };
 
 struct chunk {
@@ -33,12 +33,12 @@ struct chunk {
 struct txn {
     struct store *store;
     struct node *heads[STORE_FAMILY_COUNT];
-    struct chunk *chunks;         /* in use, the one being filled first */
+    struct chunk *chunks; /* in use, the one being filled first */
     struct chunk *spare;
     size_t spare_count;
     uint64_t dice;
     size_t count, bytes;
-    struct store_write *writes;   /* room for the batch, kept */
+    struct store_write *writes; /* room for the batch, kept */
     size_t writes_room;
 };
 
@@ -208,8 +208,8 @@ void txn_erase(struct txn *txn, enum store_family family, struct bytes key)
 
 /* ---- reading ---- */
 
-enum err txn_get(struct txn *txn, enum store_family family, struct bytes key,
-                 struct arena *mem, struct bytes *value, struct why *why)
+enum err txn_get(struct txn *txn, enum store_family family, struct bytes key, struct arena *mem,
+                 struct bytes *value, struct why *why)
 {
     struct store_reader *reader = &txn->store->reader;
     struct node *head = txn->heads[family], *node = find_at_or_behind(head, key);

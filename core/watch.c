@@ -13,21 +13,21 @@
 
 enum {
     BUCKETS = 64,
-    EVENTS_PER_MS_MAX = 1024,        /* a restart's first sequence is beyond all before */
+    EVENTS_PER_MS_MAX = 1024, /* a restart's first sequence is beyond all before */
 };
 
 struct event {
-    unsigned refs;                   /* the ring's, and readers' */
+    unsigned refs; /* the ring's, and readers' */
     uint32_t org_hash;
-    size_t size;                     /* of data */
-    struct run_info info;            /* points into data */
+    size_t size;          /* of data */
+    struct run_info info; /* points into data */
     _Alignas(max_align_t) uint8_t data[];
 };
 
 struct watch {
     struct watch_hub *hub;
-    struct link link;                /* in a bucket while armed */
-    uint64_t place;                  /* the next sequence to look at */
+    struct link link; /* in a bucket while armed */
+    uint64_t place;   /* the next sequence to look at */
     void (*ready)(void *ctx);
     void *ctx;
     uint32_t org_hash;
@@ -38,13 +38,13 @@ struct watch {
 struct watch_hub {
     struct clock *clock;
     uint32_t events_max;
-    pthread_mutex_t lock;            /* of what follows and of all watches */
-    uint64_t first, next;            /* sequences kept: first <= s < next */
+    pthread_mutex_t lock; /* of what follows and of all watches */
+    uint64_t first, next; /* sequences kept: first <= s < next */
     size_t bytes;
     unsigned watches;
-    int64_t watched_ms;              /* when the last one was closed; 0: never */
+    int64_t watched_ms; /* when the last one was closed; 0: never */
     struct link armed[BUCKETS];
-    struct event *ring[];            /* of sequence s at s % events_max */
+    struct event *ring[]; /* of sequence s at s % events_max */
 };
 
 /* ---- a run in one block ---- */
@@ -56,9 +56,19 @@ static void each_text(struct run_info *info, text_fn *visit, void *ctx)
     struct run_spec *spec = &info->spec;
     struct run *run = &info->run;
     struct bytes *texts[] = {
-        &info->org, &spec->name, &spec->source, &spec->target, &spec->entity, &spec->data,
-        &spec->schedule.timezone, &spec->schedule.cron, &spec->queued_by, &run->worker,
-        &run->error, &run->action.actor, &run->action.reason,
+        &info->org,
+        &spec->name,
+        &spec->source,
+        &spec->target,
+        &spec->entity,
+        &spec->data,
+        &spec->schedule.timezone,
+        &spec->schedule.cron,
+        &spec->queued_by,
+        &run->worker,
+        &run->error,
+        &run->action.actor,
+        &run->action.reason,
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -77,8 +87,8 @@ static void add_size(void *ctx, struct bytes *text)
 static size_t packed_size(const struct run_info *info)
 {
     struct run_info copy = *info;
-    size_t size = info->run.entity_count * sizeof *info->run.entities
-        + info->run.window_count * sizeof *info->run.windows;
+    size_t size = info->run.entity_count * sizeof *info->run.entities +
+                  info->run.window_count * sizeof *info->run.windows;
 
     each_text(&copy, add_size, &size);
     return size;
@@ -155,8 +165,8 @@ static void append(struct watch_hub *hub, struct event *event)
 {
     size_t size = sizeof *event + event->size;
 
-    while (hub->first < hub->next
-           && (hub->next - hub->first == hub->events_max || hub->bytes + size > WATCH_BYTES_MAX))
+    while (hub->first < hub->next &&
+           (hub->next - hub->first == hub->events_max || hub->bytes + size > WATCH_BYTES_MAX))
         drop_first(hub);
     hub->bytes += size;
     *slot(hub, hub->next++) = event;
@@ -169,7 +179,7 @@ static bool is_of(const struct watch *watch, uint32_t hash, struct bytes org)
 
 static void call_armed(struct watch_hub *hub, uint32_t hash, struct bytes org)
 {
-    list_each_safe(link, &hub->armed[hash % BUCKETS]) {
+    list_each_safe (link, &hub->armed[hash % BUCKETS]) {
         struct watch *watch = container_of(link, struct watch, link);
 
         if (!is_of(watch, hash, org))
@@ -181,9 +191,8 @@ static void call_armed(struct watch_hub *hub, uint32_t hash, struct bytes org)
 
 static bool is_wanted(struct watch_hub *hub)
 {
-    return hub->watches > 0
-        || (hub->watched_ms > 0
-            && clock_mono_ms(hub->clock) - hub->watched_ms < WATCH_IDLE_MS);
+    return hub->watches > 0 ||
+           (hub->watched_ms > 0 && clock_mono_ms(hub->clock) - hub->watched_ms < WATCH_IDLE_MS);
 }
 
 static struct event *new_event(const struct run_info *info)
@@ -230,7 +239,7 @@ void watch_skip(struct watch_hub *hub)
     pthread_mutex_lock(&hub->lock);
     skip(hub);
     for (size_t i = 0; i < BUCKETS; i++)
-        list_each_safe(link, &hub->armed[i]) {
+        list_each_safe (link, &hub->armed[i]) {
             struct watch *watch = container_of(link, struct watch, link);
 
             list_remove(link);
@@ -245,7 +254,7 @@ static uint64_t place_after(const struct watch_hub *hub, uint64_t after)
 {
     if (after == 0)
         return hub->next;
-    return after < hub->next ? after + 1 : 0;   /* 0: not one of ours, so events are lost */
+    return after < hub->next ? after + 1 : 0; /* 0: not one of ours, so events are lost */
 }
 
 enum err watch_open(struct watch_hub *hub, struct bytes org, uint64_t after,

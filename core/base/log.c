@@ -15,8 +15,8 @@
 enum {
     FIELDS_MAX = 16,
     NAME_MAX_BYTES = 64,
-    TEXT_MAX_BYTES = 1024,       /* of one value as written; the rest is cut */
-    ESCAPE_MAX_BYTES = 6,        /* \u0000 */
+    TEXT_MAX_BYTES = 1024, /* of one value as written; the rest is cut */
+    ESCAPE_MAX_BYTES = 6,  /* \u0000 */
     LINE_BYTES = 512 + TEXT_MAX_BYTES + FIELDS_MAX * (NAME_MAX_BYTES + TEXT_MAX_BYTES + 8),
 };
 
@@ -33,8 +33,8 @@ static struct {
 
 void log_open(enum log_format format, enum log_level least)
 {
-    settings.json = format == LOG_FORMAT_JSON
-        || (format == LOG_FORMAT_AUTO && !isatty(STDERR_FILENO));
+    settings.json =
+        format == LOG_FORMAT_JSON || (format == LOG_FORMAT_AUTO && !isatty(STDERR_FILENO));
     settings.least = least;
 }
 
@@ -53,14 +53,18 @@ static void add_text(struct line *line, const char *text)
 /* Length of the UTF-8 sequence at text, 0 if it is none (RFC 3629, section 4). */
 static size_t utf8_size(const unsigned char *text)
 {
-    size_t size = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2
-                : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+    size_t size = text[0] < 0x80   ? 1
+                  : text[0] < 0xc2 ? 0
+                  : text[0] < 0xe0 ? 2
+                  : text[0] < 0xf0 ? 3
+                  : text[0] < 0xf5 ? 4
+                                   : 0;
 
     for (size_t i = 1; i < size; i++)
         if ((text[i] & 0xc0) != 0x80)
             return 0;
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f)
-        || (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
         return 0;
     return size;
 }

@@ -12,7 +12,8 @@
  *        "rpc":"127.0.0.1:9470","port":9470} */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
-enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* auto: text on a terminal */
+/* auto: text on a terminal, else JSON */
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct log_field {
     const char *name;

@@ -7,10 +7,14 @@
  * and 1 years begins; milliseconds from 1970. */
 
 enum { DAY_MS = 86400000, DAYS_TO_1970 = 719162 };
-enum { DAYS_1 = 365, DAYS_4 = 4 * DAYS_1 + 1, DAYS_100 = 25 * DAYS_4 - 1,
-       DAYS_400 = 4 * DAYS_100 + 1 };
+enum {
+    DAYS_1 = 365,
+    DAYS_4 = 4 * DAYS_1 + 1,
+    DAYS_100 = 25 * DAYS_4 - 1,
+    DAYS_400 = 4 * DAYS_100 + 1
+};
 
-static const int64_t first_ms = -(int64_t)DAYS_TO_1970 * DAY_MS;       /* 0001-01-01 */
+static const int64_t first_ms = -(int64_t)DAYS_TO_1970 * DAY_MS; /* 0001-01-01 */
 static const int64_t past_ms = (25 * (int64_t)DAYS_400 - 366 - DAYS_TO_1970) * DAY_MS;
 
 static bool is_leap(int year)
@@ -44,11 +48,11 @@ int64_t civil_to_ms(const struct civil *civil)
 
     assert(civil->month >= 1 && civil->month <= 12 && civil->day >= 1);
     assert(civil->day <= civil_days_in_month(civil->year, civil->month));
-    days = 365 * past_years + floor_div(past_years, 4) - floor_div(past_years, 100)
-        + floor_div(past_years, 400) + days_before_month(is_leap(civil->year), civil->month)
-        + civil->day - 1 - DAYS_TO_1970;
-    return days * DAY_MS
-        + ((civil->hour * 60 + civil->minute) * 60 + civil->second) * 1000LL + civil->ms;
+    days = 365 * past_years + floor_div(past_years, 4) - floor_div(past_years, 100) +
+           floor_div(past_years, 400) + days_before_month(is_leap(civil->year), civil->month) +
+           civil->day - 1 - DAYS_TO_1970;
+    return days * DAY_MS + ((civil->hour * 60 + civil->minute) * 60 + civil->second) * 1000LL +
+           civil->ms;
 }
 
 /* Splits days since 0001-01-01 into the year and the day in it, from 0. */
@@ -56,7 +60,7 @@ static int year_of_day(int64_t days, int *day_of_year)
 {
     int64_t cycle = floor_div(days, DAYS_400);
     int left = (int)(days - cycle * DAYS_400);
-    int centuries = left / DAYS_100 < 3 ? left / DAYS_100 : 3;   /* the last has a day more */
+    int centuries = left / DAYS_100 < 3 ? left / DAYS_100 : 3; /* the last has a day more */
     int fours, years;
 
     left -= centuries * DAYS_100;
@@ -97,8 +101,8 @@ void rfc3339_write(int64_t time_ms, char text[RFC3339_SIZE])
                     (unsigned)c.month % 100, (unsigned)c.day % 100, (unsigned)c.hour % 100,
                     (unsigned)c.minute % 100, (unsigned)c.second % 100);
     if (c.ms != 0)
-        size += snprintf(text + size, (size_t)(RFC3339_SIZE - size), ".%03u",
-                         (unsigned)c.ms % 1000);
+        size +=
+            snprintf(text + size, (size_t)(RFC3339_SIZE - size), ".%03u", (unsigned)c.ms % 1000);
     snprintf(text + size, (size_t)(RFC3339_SIZE - size), "Z");
 }
 
@@ -162,8 +166,8 @@ static bool read_offset(struct bytes *text, int *minutes)
         return false;
     if (sign == 'Z' || sign == 'z')
         return true;
-    if (!read_number(text, 2, 0, 23, &hours) || !read_one(text, ":", &colon)
-        || !read_number(text, 2, 0, 59, &rest))
+    if (!read_number(text, 2, 0, 23, &hours) || !read_one(text, ":", &colon) ||
+        !read_number(text, 2, 0, 59, &rest))
         return false;
     *minutes = sign == '-' ? -(hours * 60 + rest) : hours * 60 + rest;
     return true;
@@ -173,18 +177,18 @@ static bool read_date(struct bytes *text, struct civil *c)
 {
     char dash;
 
-    return read_number(text, 4, 1, 9999, &c->year) && read_one(text, "-", &dash)
-        && read_number(text, 2, 1, 12, &c->month) && read_one(text, "-", &dash)
-        && read_number(text, 2, 1, civil_days_in_month(c->year, c->month), &c->day);
+    return read_number(text, 4, 1, 9999, &c->year) && read_one(text, "-", &dash) &&
+           read_number(text, 2, 1, 12, &c->month) && read_one(text, "-", &dash) &&
+           read_number(text, 2, 1, civil_days_in_month(c->year, c->month), &c->day);
 }
 
 static bool read_time(struct bytes *text, struct civil *c)
 {
     char colon;
 
-    return read_number(text, 2, 0, 23, &c->hour) && read_one(text, ":", &colon)
-        && read_number(text, 2, 0, 59, &c->minute) && read_one(text, ":", &colon)
-        && read_number(text, 2, 0, 60, &c->second) && read_fraction(text, &c->ms);
+    return read_number(text, 2, 0, 23, &c->hour) && read_one(text, ":", &colon) &&
+           read_number(text, 2, 0, 59, &c->minute) && read_one(text, ":", &colon) &&
+           read_number(text, 2, 0, 60, &c->second) && read_fraction(text, &c->ms);
 }
 
 /* Leap seconds are the last of a month in UTC: what comes behind one is the
@@ -203,8 +207,8 @@ bool rfc3339_read(struct bytes text, int64_t *time_ms)
     char separator;
     int64_t ms;
 
-    if (!read_date(&text, &c) || !read_one(&text, "Tt", &separator) || !read_time(&text, &c)
-        || !read_offset(&text, &offset_minutes) || text.size > 0)
+    if (!read_date(&text, &c) || !read_one(&text, "Tt", &separator) || !read_time(&text, &c) ||
+        !read_offset(&text, &offset_minutes) || text.size > 0)
         return false;
     ms = civil_to_ms(&c) - offset_minutes * INT64_C(60000);
     if (ms < first_ms || ms >= past_ms || (c.second == 60 && !follows_leap_second(ms)))

@@ -19,7 +19,7 @@ struct entry {
 
 struct fake_node {
     atomic_uint refs;
-    uint64_t rank;                /* above those of lower rank */
+    uint64_t rank; /* above those of lower rank */
     struct entry *entry;
     struct fake_node *left, *right;
 };
@@ -322,9 +322,8 @@ static struct fake_node *hold_root(struct fake_store *store, enum store_family f
     return root;
 }
 
-static enum err newest_get(struct store_reader *reader, enum store_family family,
-                           struct bytes key, struct arena *mem, struct bytes *value,
-                           struct why *why)
+static enum err newest_get(struct store_reader *reader, enum store_family family, struct bytes key,
+                           struct arena *mem, struct bytes *value, struct why *why)
 {
     enum err e = checked(store_of(reader), &store_of(reader)->get, why);
     struct fake_node *root;
@@ -412,8 +411,8 @@ static void check_order(const struct store_write *writes, size_t count)
     for (size_t i = 1; i < count; i++) {
         const struct store_write *a = &writes[i - 1], *b = &writes[i];
 
-        assert(a->family < b->family
-               || (a->family == b->family && bytes_compare(a->key, b->key) < 0));
+        assert(a->family < b->family ||
+               (a->family == b->family && bytes_compare(a->key, b->key) < 0));
         assert(!b->erase || b->value.size == 0);
     }
 }

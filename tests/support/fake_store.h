@@ -17,7 +17,7 @@
  * readers do not see it, every later commit returns ERR_UNCERTAIN, and what
  * became of it is decided when the store is opened anew. */
 
-struct fake_node;      /* of an immutable tree: see fake_store.c */
+struct fake_node; /* of an immutable tree: see fake_store.c */
 struct fake_backup;
 
 struct fake_state {
@@ -27,15 +27,15 @@ struct fake_state {
 struct fake_store {
     struct store base;
     struct fault get, scan, commit;
-    bool keep_uncertain;          /* for fake_store_reopen() */
-    unsigned snapshots;           /* open ones */
-    unsigned forgotten;           /* calls of forget() */
+    bool keep_uncertain; /* for fake_store_reopen() */
+    unsigned snapshots;  /* open ones */
+    unsigned forgotten;  /* calls of forget() */
     struct store_stats stats;
     /* Its own. */
     struct fake_state durable, unacknowledged;
     bool uncertain;
     struct fake_backup *backups;
-    pthread_mutex_t lock;         /* of everything above */
+    pthread_mutex_t lock; /* of everything above */
 };
 
 void fake_store_init(struct fake_store *store);

@@ -31,7 +31,8 @@ static int set_up(void **state)
     fake_clock_init(&f->clock, NOW_MS);
     f->board = board_new(&f->clock.base);
     f->info = (struct run_info){
-        .id = 7, .org = bytes_of_text("org"),
+        .id = 7,
+        .org = bytes_of_text("org"),
         .spec = { .source = bytes_of_text("shop"), .target = bytes_of_text("local") },
         .run = { .state = RUN_QUEUED, .progress = -1 },
     };
@@ -86,13 +87,16 @@ struct crew {
     struct worker worker;
 };
 
-static void join(struct board_fixture *f, struct crew *crew, const char *source,
-                 const char *target, uint32_t slots, uint32_t held)
+static void join(struct board_fixture *f, struct crew *crew, const char *source, const char *target,
+                 uint32_t slots, uint32_t held)
 {
     crew->source = bytes_of_text(source);
     crew->target = bytes_of_text(target);
-    crew->worker = (struct worker){ .sources = &crew->source, .targets = &crew->target,
-                                    .source_count = 1, .target_count = 1, .slots = slots };
+    crew->worker = (struct worker){ .sources = &crew->source,
+                                    .targets = &crew->target,
+                                    .source_count = 1,
+                                    .target_count = 1,
+                                    .slots = slots };
     board_worker_joined(f->board, &crew->worker);
     crew->worker.held = held;
     board_worker_held(f->board, &crew->worker);
@@ -161,7 +165,7 @@ static void a_free_slot_means_now(void **state)
     join(f, &crew, "shop", "local", 2, 1);
     assert_int_equal(start_in_ms(f), 0);
     assert_string_equal(f->info.estimate_basis, "idle_worker");
-    assert_int_equal(f->info.estimated_completion_ms, 0);   /* nothing is known of that */
+    assert_int_equal(f->info.estimated_completion_ms, 0); /* nothing is known of that */
     crew.worker.held = 2;
     board_worker_held(f->board, &crew.worker);
     assert_no_estimate(f);
@@ -234,7 +238,7 @@ static void a_retry_starts_no_earlier_than_its_time(void **state)
 
     f->info.run.state = RUN_BACKOFF;
     f->info.run.not_before_ms = NOW_MS + 5000;
-    assert_no_estimate(f);           /* no worker */
+    assert_no_estimate(f); /* no worker */
     join(f, &crew, "shop", "local", 1, 0);
     assert_int_equal(start_in_ms(f), 5000);
     assert_string_equal(f->info.estimate_basis, "not_before");
@@ -352,7 +356,7 @@ static void a_run_that_outlasts_all_others_is_compared_with_none(void **state)
 
     past_runs_took(f, took, 2);
     set_active(f, 20000, 0, 0);
-    assert_int_equal(end_in_ms(f), 30000);   /* the short one says nothing any more */
+    assert_int_equal(end_in_ms(f), 30000); /* the short one says nothing any more */
     set_active(f, 60000, 0, 0);
     assert_no_estimate(f);
 }
@@ -369,7 +373,7 @@ static void the_recent_rate_goes_before_that_of_all_its_life(void **state)
         set_active(f, 1000000, done, 1000);
         board_progress(f->board, f->info.id, &f->info.run);
     }
-    assert_int_equal(end_in_ms(f), 50000);   /* 500 left, 10 a second */
+    assert_int_equal(end_in_ms(f), 50000); /* 500 left, 10 a second */
 }
 
 static void progress_that_falls_is_a_new_beginning(void **state)
@@ -394,7 +398,7 @@ static void an_estimate_is_never_in_the_past(void **state)
 
     set_active(f, 10000, 100, 100);
     assert_int_equal(end_in_ms(f), 0);
-    set_active(f, 10000, 120, 100);          /* a total that was too small */
+    set_active(f, 10000, 120, 100); /* a total that was too small */
     assert_int_equal(end_in_ms(f), 0);
     assert_true(f->info.estimate_low_ms >= f->clock.now_ms);
 }
@@ -410,7 +414,7 @@ static void a_lease_shows_what_is_left_of_it(void **state)
     board_lease_set(f->board, f->info.id, f->clock.mono_ms + 5000);
     fake_clock_advance(&f->clock, 2000);
     assert_int_equal(estimate(f)->lease_left_ms, 3000);
-    f->clock.now_ms -= 3600 * 1000;          /* an operator's clock is not asked */
+    f->clock.now_ms -= 3600 * 1000; /* an operator's clock is not asked */
     assert_int_equal(estimate(f)->lease_left_ms, 3000);
     fake_clock_advance(&f->clock, 9000);
     assert_int_equal(estimate(f)->lease_left_ms, 1);
@@ -447,7 +451,7 @@ static void the_pace_of_no_more_than_so_many_organisations_is_kept(void **state)
     board_completed(f->board, bytes_of_text("forgotten"), 1000);
     for (unsigned i = 0; i < BOARD_ORGS_MAX - 1; i++) {
         if (i == 5)
-            board_completed(f->board, bytes_of_text("org"), 1000);   /* not idle longest */
+            board_completed(f->board, bytes_of_text("org"), 1000); /* not idle longest */
         snprintf(org, sizeof org, "o%u", i);
         board_completed(f->board, bytes_of_text(org), 1000);
     }

@@ -26,7 +26,8 @@ struct engine_fixture {
 static int set_up(void **state)
 {
     struct engine_fixture *f = calloc(1, sizeof *f);
-    struct queue_deps deps = { .store = &f->store.base, .clock = clock_real(),
+    struct queue_deps deps = { .store = &f->store.base,
+                               .clock = clock_real(),
                                .random = &f->random.base };
 
     fake_store_init(&f->store);
@@ -56,7 +57,7 @@ struct submission {
     sem_t answered;
     atomic_uint answers;
     enum err result;
-    unsigned again;               /* how often done() posts it anew */
+    unsigned again; /* how often done() posts it anew */
     char name[16];
 };
 
@@ -80,13 +81,18 @@ static void submission_init(struct submission *s, struct engine_fixture *f, unsi
     *s = (struct submission){ .engine = f->engine };
     snprintf(s->name, sizeof s->name, "sync%u", number);
     sem_init(&s->answered, 0, 0);
-    s->request.base = (struct request){ .verb = QUEUE_SUBMIT, .mem = arena_new(1 << 20),
+    s->request.base = (struct request){ .verb = QUEUE_SUBMIT,
+                                        .mem = arena_new(1 << 20),
                                         .done = submission_done };
     s->request.org = bytes_of_text("org");
     s->request.actor = bytes_of_text("tester");
     s->request.spec = (struct run_spec){
-        .name = bytes_of_text(s->name), .type = RUN_TYPE_FULL, .priority = RUN_PRIORITY_NORMAL,
-        .source = bytes_of_text("demo"), .target = bytes_of_text("local"), .concurrency = 1,
+        .name = bytes_of_text(s->name),
+        .type = RUN_TYPE_FULL,
+        .priority = RUN_PRIORITY_NORMAL,
+        .source = bytes_of_text("demo"),
+        .target = bytes_of_text("local"),
+        .concurrency = 1,
     };
 }
 
@@ -185,14 +191,18 @@ static void waiter_start(struct waiter *w, struct engine_fixture *f, int64_t wai
     *w = (struct waiter){ .any = bytes_of_text("*") };
     sem_init(&w->joined, 0, 0);
     sem_init(&w->answered, 0, 0);
-    w->worker = (struct worker){ .id = bytes_of_text("w"), .sources = &w->any,
-                                 .targets = &w->any, .source_count = 1, .target_count = 1,
-                                 .slots = 1, .push = push };
-    w->join.base = (struct request){ .verb = QUEUE_JOIN, .mem = arena_new(1 << 20),
-                                     .done = waiter_joined };
+    w->worker = (struct worker){ .id = bytes_of_text("w"),
+                                 .sources = &w->any,
+                                 .targets = &w->any,
+                                 .source_count = 1,
+                                 .target_count = 1,
+                                 .slots = 1,
+                                 .push = push };
+    w->join.base =
+        (struct request){ .verb = QUEUE_JOIN, .mem = arena_new(1 << 20), .done = waiter_joined };
     w->join.worker = &w->worker;
-    w->lease.base = (struct request){ .verb = QUEUE_LEASE, .mem = arena_new(1 << 20),
-                                      .done = waiter_done };
+    w->lease.base =
+        (struct request){ .verb = QUEUE_LEASE, .mem = arena_new(1 << 20), .done = waiter_done };
     w->lease.worker = &w->worker;
     w->lease.jobs_max = 1;
     w->lease.wait_ms = wait_ms;
@@ -326,7 +336,7 @@ static void closing_answers_what_still_waits(void **state)
 
     waiter_start(&w, f, 60000);
     submission_init(&s, f, 1);
-    s.again = 3;                     /* posted by done() while the engine closes */
+    s.again = 3; /* posted by done() while the engine closes */
     engine_post(f->engine, &s.request.base);
     engine_close(f->engine);
     f->engine = NULL;
@@ -345,14 +355,15 @@ static void a_failed_store_is_noticed(void **state)
     assert_false(engine_has_failed(f->engine));
     fault_arm(&f->store.commit, 1, ERR_UNCERTAIN);
     assert_int_equal(submit(f, 2), ERR_UNCERTAIN);
-    assert_int_equal(submit(f, 3), ERR_UNAVAILABLE);   /* a later turn: nothing is tried */
+    assert_int_equal(submit(f, 3), ERR_UNAVAILABLE); /* a later turn: nothing is tried */
     assert_true(engine_has_failed(f->engine));
 }
 
 static void a_store_that_cannot_be_read_opens_no_engine(void **state)
 {
     struct engine_fixture *f = *state;
-    struct queue_deps deps = { .store = &f->store.base, .clock = clock_real(),
+    struct queue_deps deps = { .store = &f->store.base,
+                               .clock = clock_real(),
                                .random = &f->random.base };
     struct engine *second;
 

@@ -58,10 +58,10 @@ static void write_long(void)
     memset(text, '\1', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     log_event(LOG_INFO, "long", LOG_TEXT("a", text), LOG_TEXT("b", text), LOG_TEXT("c", text),
-              LOG_TEXT("d", text), LOG_TEXT("e", text), LOG_TEXT("f", text),
-              LOG_TEXT("g", text), LOG_TEXT("h", text), LOG_TEXT("i", text),
-              LOG_TEXT("j", text), LOG_TEXT("k", text), LOG_TEXT("l", text),
-              LOG_TEXT("m", text), LOG_TEXT("n", text), LOG_TEXT("o", text), LOG_INT("p", 1));
+              LOG_TEXT("d", text), LOG_TEXT("e", text), LOG_TEXT("f", text), LOG_TEXT("g", text),
+              LOG_TEXT("h", text), LOG_TEXT("i", text), LOG_TEXT("j", text), LOG_TEXT("k", text),
+              LOG_TEXT("l", text), LOG_TEXT("m", text), LOG_TEXT("n", text), LOG_TEXT("o", text),
+              LOG_INT("p", 1));
 }
 
 static void a_line_of_json_has_time_level_event_and_fields(void **state)

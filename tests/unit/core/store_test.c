@@ -21,7 +21,7 @@ struct store_fixture {
     struct store *store;
     struct arena *mem;
     struct fake_store fake;
-    char directory[64];           /* empty: not on a disk */
+    char directory[64]; /* empty: not on a disk */
     struct why why;
 };
 
@@ -116,8 +116,8 @@ static enum err commit(struct store_fixture *f, const struct store_write *writes
     return f->store->ops->commit(f->store, writes, count, &f->why);
 }
 
-#define COMMIT(f, ...)                                                                   \
-    commit((f), (const struct store_write[]){ __VA_ARGS__ },                             \
+#define COMMIT(f, ...)                                                                             \
+    commit((f), (const struct store_write[]){ __VA_ARGS__ },                                       \
            sizeof((const struct store_write[]){ __VA_ARGS__ }) / sizeof(struct store_write))
 
 /* The value as text; "-" if there is none. */
@@ -149,16 +149,14 @@ static bool list_entry(void *ctx, struct bytes key, struct bytes value)
 {
     struct listing *listing = ctx;
 
-    listing->size += (size_t)snprintf(listing->text + listing->size,
-                                      sizeof listing->text - listing->size, "%.*s=%.*s ",
-                                      (int)key.size, (const char *)key.data, (int)value.size,
-                                      (const char *)value.data);
+    listing->size += (size_t)snprintf(
+        listing->text + listing->size, sizeof listing->text - listing->size, "%.*s=%.*s ",
+        (int)key.size, (const char *)key.data, (int)value.size, (const char *)value.data);
     return --listing->visits_left > 0;
 }
 
-static struct listing listed(struct store_fixture *f, struct store_reader *reader,
-                             const char *from, const char *to, enum store_direction direction,
-                             unsigned visits_max)
+static struct listing listed(struct store_fixture *f, struct store_reader *reader, const char *from,
+                             const char *to, enum store_direction direction, unsigned visits_max)
 {
     struct listing listing = { .visits_left = visits_max };
     struct store_range range = { FAMILY_SYNC, bytes_of_text(from), bytes_of_text(to), direction };
@@ -167,9 +165,9 @@ static struct listing listed(struct store_fixture *f, struct store_reader *reade
     return listing;
 }
 
-#define ASSERT_LISTED(f, from, to, direction, expected)                                  \
-    assert_string_equal(                                                                 \
-        listed((f), &(f)->store->reader, (from), (to), (direction), 1000).text, (expected))
+#define ASSERT_LISTED(f, from, to, direction, expected)                                            \
+    assert_string_equal(listed((f), &(f)->store->reader, (from), (to), (direction), 1000).text,    \
+                        (expected))
 
 /* ---- the contract ---- */
 
@@ -183,7 +181,8 @@ static void what_was_committed_is_read(void **state)
     assert_string_equal(text_of(f, FAMILY_SYNC, "b"), "");
 
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "2"), erase(FAMILY_SYNC, "b"),
-                            erase(FAMILY_SYNC, "never there")), OK);
+                            erase(FAMILY_SYNC, "never there")),
+                     OK);
     assert_string_equal(text_of(f, FAMILY_SYNC, "a"), "2");
     assert_string_equal(text_of(f, FAMILY_SYNC, "b"), "-");
 }
@@ -222,7 +221,8 @@ static void fill_for_scans(struct store_fixture *f)
 {
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "b", "1"), put(FAMILY_SYNC, "d", "2"),
                             put(FAMILY_SYNC, "da", "3"), put(FAMILY_SYNC, "f", "4"),
-                            put(FAMILY_SYNC, "\xff\xff", "5")), OK);
+                            put(FAMILY_SYNC, "\xff\xff", "5")),
+                     OK);
 }
 
 static void a_scan_visits_its_range_in_order(void **state)
@@ -269,7 +269,8 @@ static void a_snapshot_stays_as_it_was(void **state)
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "old"), put(FAMILY_SYNC, "b", "old")), OK);
     assert_int_equal(f->store->ops->snapshot(f->store, &snapshot, &f->why), OK);
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "new"), erase(FAMILY_SYNC, "b"),
-                            put(FAMILY_SYNC, "c", "new")), OK);
+                            put(FAMILY_SYNC, "c", "new")),
+                     OK);
 
     assert_string_equal(text_at(f, snapshot, FAMILY_SYNC, "a"), "old");
     assert_string_equal(text_at(f, snapshot, FAMILY_SYNC, "c"), "-");
@@ -286,8 +287,8 @@ static void a_value_that_exceeds_the_arena_is_a_limit(void **state)
     struct bytes value;
 
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "more than eight bytes")), OK);
-    assert_int_equal(f->store->reader.ops->get(&f->store->reader, FAMILY_SYNC,
-                                               bytes_of_text("a"), small, &value, &f->why),
+    assert_int_equal(f->store->reader.ops->get(&f->store->reader, FAMILY_SYNC, bytes_of_text("a"),
+                                               small, &value, &f->why),
                      ERR_LIMIT);
     arena_free(small);
 }
@@ -323,7 +324,7 @@ static void a_large_batch_is_one_commit(void **state)
     enum { COUNT = 20000, SIZE = 500 };
     struct store_fixture *f = *state;
     struct store_write *writes = calloc(COUNT, sizeof *writes);
-    char (*keys)[8] = calloc(COUNT, sizeof *keys);
+    char(*keys)[8] = calloc(COUNT, sizeof *keys);
     uint8_t value[SIZE] = { 1 };
     struct listing last;
 
@@ -357,7 +358,8 @@ static void what_was_committed_survives_a_restart(void **state)
     struct store_fixture *f = *state;
 
     assert_int_equal(COMMIT(f, put(FAMILY_META, "m", "0"), put(FAMILY_SYNC, "a", "1"),
-                            put(FAMILY_SYNC, "b", "2")), OK);
+                            put(FAMILY_SYNC, "b", "2")),
+                     OK);
     assert_int_equal(COMMIT(f, erase(FAMILY_SYNC, "a")), OK);
     restart(f);
     assert_string_equal(text_of(f, FAMILY_META, "m"), "0");
@@ -377,7 +379,8 @@ static struct store *open_backup(struct store_fixture *f, const char *directory,
         return &fake->base;
     }
     assert_int_equal(store_rocksdb_open(&(struct store_rocksdb_options){ .directory = directory },
-                                        &copy, &f->why), OK);
+                                        &copy, &f->why),
+                     OK);
     return copy;
 }
 
@@ -408,9 +411,10 @@ static void a_directory_belongs_to_one_store_at_a_time(void **state)
     struct store_fixture *f = *state;
     struct store *second;
 
-    assert_int_equal(store_rocksdb_open(
-                         &(struct store_rocksdb_options){ .directory = f->directory }, &second,
-                         &f->why), ERR_UNAVAILABLE);
+    assert_int_equal(
+        store_rocksdb_open(&(struct store_rocksdb_options){ .directory = f->directory }, &second,
+                           &f->why),
+        ERR_UNAVAILABLE);
     assert_non_null(strstr(f->why.text, "lock"));
 }
 
@@ -419,9 +423,10 @@ static void a_directory_that_cannot_be_made_is_named(void **state)
     struct store_fixture *f = *state;
     struct store *store;
 
-    assert_int_equal(store_rocksdb_open(
-                         &(struct store_rocksdb_options){ .directory = "/proc/none/store" },
-                         &store, &f->why), ERR_UNAVAILABLE);
+    assert_int_equal(
+        store_rocksdb_open(&(struct store_rocksdb_options){ .directory = "/proc/none/store" },
+                           &store, &f->why),
+        ERR_UNAVAILABLE);
     assert_non_null(strstr(f->why.text, "/proc/none/store"));
 }
 
@@ -462,8 +467,9 @@ static void a_fault_is_returned_by_the_call_it_was_armed_for(void **state)
     assert_int_equal(COMMIT(f, put(FAMILY_SYNC, "a", "1")), OK);
     fault_arm(&f->fake.get, 2, ERR_CORRUPT);
     assert_string_equal(text_of(f, FAMILY_SYNC, "a"), "1");
-    assert_int_equal(reader->ops->get(reader, FAMILY_SYNC, bytes_of_text("a"), f->mem, &value,
-                                      &f->why), ERR_CORRUPT);
+    assert_int_equal(
+        reader->ops->get(reader, FAMILY_SYNC, bytes_of_text("a"), f->mem, &value, &f->why),
+        ERR_CORRUPT);
     fault_arm(&f->fake.scan, 1, ERR_UNAVAILABLE);
     assert_int_equal(reader->ops->scan(reader, &all, list_entry, &listing, &f->why),
                      ERR_UNAVAILABLE);
@@ -509,6 +515,7 @@ static void reopening_keeps_what_it_was_told_to(void **state)
     assert_int_equal(fake_store_count(&f->fake), 0);
 }
 
+/* clang-format off */
 #define CONTRACT(X)                                                                          \
     X(what_was_committed_is_read) X(families_do_not_see_each_other)                          \
     X(keys_and_values_may_be_any_bytes) X(a_scan_visits_its_range_in_order)                  \
@@ -524,6 +531,7 @@ static void reopening_keeps_what_it_was_told_to(void **state)
     X(a_fault_is_returned_by_the_call_it_was_armed_for)                                      \
     X(an_uncertain_commit_is_kept_or_lost_and_poisons_until_reopened)                        \
     X(reopening_keeps_what_it_was_told_to)
+/* clang-format on */
 
 int main(void)
 {
@@ -534,7 +542,7 @@ int main(void)
     const struct CMUnitTest memory[] = { CONTRACT(ON_MEMORY) };
     const struct CMUnitTest disk[] = { CONTRACT(ON_DISK) LASTING(ON_DISK) DISK(ON_DISK) };
 
-    return cmocka_run_group_tests_name("fake", fake, NULL, NULL)
-        + cmocka_run_group_tests_name("RocksDB in memory", memory, NULL, NULL)
-        + cmocka_run_group_tests_name("RocksDB on disk", disk, NULL, NULL);
+    return cmocka_run_group_tests_name("fake", fake, NULL, NULL) +
+           cmocka_run_group_tests_name("RocksDB in memory", memory, NULL, NULL) +
+           cmocka_run_group_tests_name("RocksDB on disk", disk, NULL, NULL);
 }

@@ -89,17 +89,16 @@ static bool list_entry(void *ctx, struct bytes key, struct bytes value)
         put(l->f, l->put, "new");
     if (is_text(key, l->at) && l->erase != NULL)
         erase(l->f, l->erase);
-    l->size += (size_t)snprintf(l->text + l->size, sizeof l->text - l->size, "%.*s=%.*s ",
-                                (int)key.size, (const char *)key.data, (int)value.size,
-                                (const char *)value.data);
+    l->size +=
+        (size_t)snprintf(l->text + l->size, sizeof l->text - l->size, "%.*s=%.*s ", (int)key.size,
+                         (const char *)key.data, (int)value.size, (const char *)value.data);
     return !is_text(key, l->stop);
 }
 
 static const char *listed(struct txn_fixture *f, struct listing *l, const char *from,
                           const char *to, enum store_direction direction)
 {
-    struct store_range range = { FAMILY_READY, bytes_of_text(from), bytes_of_text(to),
-                                 direction };
+    struct store_range range = { FAMILY_READY, bytes_of_text(from), bytes_of_text(to), direction };
 
     l->f = f;
     l->size = 0;
@@ -269,7 +268,7 @@ enum { KEYS = 64, STEPS = 60000, GIANT_BYTES = 300 << 10 };
 /* What a reader must see: for each key a value, or 0 for none. */
 struct model {
     uint32_t seen[KEYS], stored[KEYS];
-    unsigned expected;            /* next key a scan must show */
+    unsigned expected; /* next key a scan must show */
     bool forward;
     unsigned from, to;
 };

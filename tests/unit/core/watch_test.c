@@ -19,7 +19,7 @@ struct watch_fixture {
     struct fake_clock clock;
     struct watch_hub *hub;
     struct arena *mem;
-    unsigned calls;               /* of ready() */
+    unsigned calls; /* of ready() */
 };
 
 static int set_up(void **state)
@@ -127,7 +127,7 @@ static void a_watch_may_go_on_where_another_stopped(void **state)
     publish(f, "a", 2);
     assert_int_equal(watch_next(watch, f->mem, &info, &sequence), OK);
     watch_close(watch);
-    publish(f, "a", 3);              /* kept: somebody watched a moment ago */
+    publish(f, "a", 3); /* kept: somebody watched a moment ago */
     watch = open_watch(f, "a", sequence);
     assert_int_equal(next(f, watch), 2);
     assert_int_equal(next(f, watch), 3);
@@ -141,7 +141,7 @@ static void ready_is_called_once_until_there_is_nothing_left(void **state)
     struct watch *watch = open_watch(f, "a", 0);
 
     publish(f, "a", 1);
-    assert_int_equal(f->calls, 0);   /* it never said that there was nothing */
+    assert_int_equal(f->calls, 0); /* it never said that there was nothing */
     assert_int_equal(next(f, watch), 1);
     assert_int_equal(next(f, watch), 0);
     assert_int_equal(next(f, watch), 0);
@@ -172,7 +172,7 @@ static void a_reader_that_was_overtaken_is_told_and_goes_on(void **state)
         publish(f, "a", id);
     assert_int_equal(next(f, watch), 1);
     publish(f, "b", 100);
-    assert_int_equal(next(f, watch), 2);    /* the ring is full, not over */
+    assert_int_equal(next(f, watch), 2); /* the ring is full, not over */
     for (run_id id = 1; id <= RING; id++)
         publish(f, "b", id);
     assert_lost(f, watch);
@@ -260,8 +260,8 @@ static void an_event_is_the_run_as_it_was_then(void **state)
     struct watch_fixture *f = *state;
     struct watch *watch = open_watch(f, "a", 0);
     char name[] = "products", worker[] = "w1", entity[] = "orders", window[] = "items";
-    struct entity_progress entities[2] = { { .done = 5 }, { bytes_of_text(entity), 1, 2, 3, true,
-                                                            false } };
+    struct entity_progress entities[2] = { { .done = 5 },
+                                           { bytes_of_text(entity), 1, 2, 3, true, false } };
     struct entity_window windows[1] = { { bytes_of_text(window), 99 } };
     struct run_info info = {
         .id = 7, .org = bytes_of_text("a"), .wait = WAIT_TURN, .estimate_basis = "history",
@@ -297,7 +297,8 @@ static void an_event_that_does_not_fit_is_a_limit_and_passed_over(void **state)
 {
     struct watch_fixture *f = *state;
     struct watch *watch = open_watch(f, "a", 0);
-    struct run_info info = { .id = 1, .org = bytes_of_text("a"),
+    struct run_info info = { .id = 1,
+                             .org = bytes_of_text("a"),
                              .spec = { .data = bytes_of_text("more than ten bytes") } };
     struct arena *small = arena_new(10);
     uint64_t sequence;
