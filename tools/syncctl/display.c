@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { BARS_MAX = 30, BAR_WIDTH = 24, LINE_SIZE = 320, STATUS_SIZE = 32 };
+enum { BARS_MAX = 30, BAR_WIDTH = 24, LINE_SIZE = 320, STATUS_SIZE = 64 };
 
 struct bar {
     char id[24];
@@ -49,9 +49,9 @@ static void write_status(const Sync__V1__Job *job, char text[STATUS_SIZE])
     enum_word_write(&sync__v1__job_status__descriptor, (int32_t)job->status, word);
     if (job->status == SYNC__V1__JOB_STATUS__JOB_STATUS_QUEUED &&
         enum_word_write(&sync__v1__wait_reason__descriptor, (int32_t)job->wait_reason, reason))
-        snprintf(text, STATUS_SIZE, "%.12s (%.15s)", word, reason);
+        snprintf(text, STATUS_SIZE, "%.24s (%.32s)", word, reason);
     else
-        snprintf(text, STATUS_SIZE, "%.31s", word);
+        snprintf(text, STATUS_SIZE, "%s", word);
 }
 
 static void fill_bar(struct bar *bar, const Sync__V1__Job *job)
