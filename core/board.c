@@ -88,7 +88,7 @@ static void forget_leases(struct board *board)
 {
     struct lease *lease, *next;
 
-    HASH_ITER (hh, board->leases, lease, next) {
+    HASH_ITER(hh, board->leases, lease, next) {
         HASH_DEL(board->leases, lease);
         free(lease);
     }
@@ -103,15 +103,15 @@ void board_free(struct board *board)
     if (board == NULL)
         return;
     forget_leases(board);
-    HASH_ITER (hh, board->seats, seat, next_seat) {
+    HASH_ITER(hh, board->seats, seat, next_seat) {
         HASH_DEL(board->seats, seat);
         free(seat);
     }
-    HASH_ITER (hh, board->kinds, kind, next_kind) {
+    HASH_ITER(hh, board->kinds, kind, next_kind) {
         HASH_DEL(board->kinds, kind);
         free(kind);
     }
-    HASH_ITER (hh, board->paces, pace, next_pace) {
+    HASH_ITER(hh, board->paces, pace, next_pace) {
         HASH_DEL(board->paces, pace);
         free(pace);
     }
@@ -305,7 +305,7 @@ void board_leases_forgotten(struct board *board)
 
     pthread_mutex_lock(&board->lock);
     forget_leases(board);
-    HASH_ITER (hh, board->seats, seat, next) {
+    HASH_ITER(hh, board->seats, seat, next) {
         seat->kind->free_slots += seat->slots - seat->free_slots;
         seat->free_slots = seat->slots;
     }
@@ -415,7 +415,7 @@ static void read_workers(struct board *board, const struct run_spec *spec,
 {
     struct kind *kind, *next;
 
-    HASH_ITER (hh, board->kinds, kind, next) {
+    HASH_ITER(hh, board->kinds, kind, next) {
         if (!can_do(kind, spec))
             continue;
         facts->workers += kind->workers;

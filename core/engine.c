@@ -124,7 +124,7 @@ static bool mailbox_take(struct mailbox *box, int64_t wait_ms, struct link *lett
 
 static void post_all(struct engine *engine, struct link *letters)
 {
-    list_each_safe (link, letters) {
+    list_each_safe(link, letters) {
         list_remove(link);
         queue_post(engine->queue, container_of(link, struct request, link));
     }

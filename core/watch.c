@@ -179,7 +179,7 @@ static bool is_of(const struct watch *watch, uint32_t hash, struct bytes org)
 
 static void call_armed(struct watch_hub *hub, uint32_t hash, struct bytes org)
 {
-    list_each_safe (link, &hub->armed[hash % BUCKETS]) {
+    list_each_safe(link, &hub->armed[hash % BUCKETS]) {
         struct watch *watch = container_of(link, struct watch, link);
 
         if (!is_of(watch, hash, org))
@@ -239,7 +239,7 @@ void watch_skip(struct watch_hub *hub)
     pthread_mutex_lock(&hub->lock);
     skip(hub);
     for (size_t i = 0; i < BUCKETS; i++)
-        list_each_safe (link, &hub->armed[i]) {
+        list_each_safe(link, &hub->armed[i]) {
             struct watch *watch = container_of(link, struct watch, link);
 
             list_remove(link);
