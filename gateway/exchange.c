@@ -16,6 +16,7 @@ struct exchange { /* lives in the HTTP request's memory */
     struct http_request *http;
     struct binding binding;
     struct client_call call;
+    char actor[96]; /* who the call comes from, where nobody says so */
     struct json_writer body;
     bool has_message;
     bool is_refused; /* by the route's accepts() */
@@ -174,10 +175,11 @@ static void start_call(struct exchange *exchange, struct channel *channel)
         .metadata = binding->metadata,
         .metadata_count = binding->metadata_count,
         .timeout_ms = binding->may_wait ? CALL_WAIT_TIMEOUT_MS : CALL_TIMEOUT_MS,
-        .peer = exchange->http->peer,
+        .peer = exchange->actor,
         .on_message = on_message,
         .on_done = on_done,
     };
+    snprintf(exchange->actor, sizeof exchange->actor, "anonymous@%s", exchange->http->peer);
     exchange->http->tag = exchange;
     exchange->http->on_gone = on_gone;
     client_call_start(channel, &exchange->call);
