@@ -210,10 +210,14 @@ enum err read_interval(const char *text, const char *field, int64_t *ms, struct 
     return OK;
 }
 
+/* Ids are opaque to callers: one that was never given out is a job that does
+ * not exist, whatever it looks like. */
 enum err read_run_id(const char *text, const char *field, run_id *id, struct why *why)
 {
+    if (text[0] == '\0')
+        return refuse_field(why, field, "is missing");
     if (!run_id_read(bytes_of_text(text), id))
-        return refuse_field(why, field, "is not a job's id (\"job_\" and 13 characters)");
+        return err_because(why, ERR_NOT_FOUND, "there is no job %.64s", text);
     return OK;
 }
 

@@ -333,6 +333,11 @@ class Control(Case):
         for path in ("/sync/pause/nobody", "/sync/resume/nobody", "/sync/cancel/nobody"):
             self.assert_error(self.client.post(path), 404, "Not Found", "nobody")
 
+    def test_an_id_that_was_never_given_out_is_404(self):
+        for id in ("nobody", "job_0000000000001"):
+            self.assert_error(self.client.get("/sync/jobs/" + id), 404, "Not Found", "job")
+            self.assert_error(self.client.post("/sync/jobs/%s/pause" % id), 404, "Not Found", "job")
+
     def test_a_job_that_has_ended_is_409(self):
         self.run_to_the_end(self.worker(), "product-sync")
         self.assert_error(self.client.post("/sync/pause/product-sync"), 409, "Conflict")

@@ -122,7 +122,7 @@ static void a_control_that_names_nothing_or_too_much_is_refused(void **state)
     request.name = (char *)"";
     request.id = (char *)"7";
     assert_null(ask(f, SYNC_PATH, PauseJob, pause_job, &request));
-    assert_failed(f, RPC_INVALID_ARGUMENT, "id");
+    assert_failed(f, RPC_NOT_FOUND, "");
     request.name = (char *)"orders";
     request.id = (char *)"";
     wait.seconds = 61;

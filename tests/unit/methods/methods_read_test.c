@@ -81,6 +81,8 @@ static void an_unknown_job_and_a_wrong_id_are_told_apart(void **state)
     assert_null(get_job(f, id));
     assert_failed(f, RPC_NOT_FOUND, "");
     assert_null(get_job(f, "seven"));
+    assert_failed(f, RPC_NOT_FOUND, "");
+    assert_null(get_job(f, ""));
     assert_failed(f, RPC_INVALID_ARGUMENT, "id");
 }
 
