@@ -132,8 +132,7 @@ static void a_watch_of_what_does_not_exist_is_refused(void **state)
 
     request.id = (char *)"x";
     watch(f, &peer, &request);
-    assert_int_equal(peer_end(&peer), RPC_INVALID_ARGUMENT);
-    assert_string_equal(peer.status.violation.field, "id");
+    assert_int_equal(peer_end(&peer), RPC_NOT_FOUND);
     peer_close(&peer);
     run_id_write(4711, id);
     request.id = id;
