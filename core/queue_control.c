@@ -328,7 +328,7 @@ void control_fill(struct queue *queue, struct control_request *req)
         e = run_load(queue, org, req->id, &loaded, &req->base.why);
     if (e == OK) {
         loaded.spec.data = bytes_of(NULL, 0);    /* the answer does not show it */
-        run_fill_info(queue, &loaded, req->base.mem, &req->info);
+        (void)run_fill_info(queue, &loaded, req->base.mem, &req->info);
         e = run_estimate(queue, &loaded, &req->info, &req->base.why);
     }
     answer(queue, &req->base, e);

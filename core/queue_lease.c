@@ -309,11 +309,11 @@ static enum err load_checkpoint(struct queue *queue, const struct loaded_run *lo
     return txn_get(queue->txn, FAMILY_CHECKPOINT, key_bytes(&key), queue->mem, checkpoint, why);
 }
 
-static enum err take_lease(struct queue *queue, struct lease_request *req,
-                           struct loaded_run *loaded, struct why *why)
+/* The run as it will be once it is leased; nothing is written yet. */
+static enum err prepare_lease(struct queue *queue, const struct lease_request *req,
+                              struct loaded_run *loaded, struct why *why)
 {
     struct run *run = &loaded->run;
-    struct lease *lease;
     enum err e;
 
     if (!run->windows_set) {
@@ -331,14 +331,39 @@ static enum err take_lease(struct queue *queue, struct lease_request *req,
     run->worker = req->worker->id;
     run->moved = false;
     run->head = false;
-    lease = lease_add(queue, loaded->org, loaded->id, run);
+    return OK;
+}
+
+static void take_lease(struct queue *queue, const struct lease_request *req,
+                       struct loaded_run *loaded)
+{
+    struct lease *lease = lease_add(queue, loaded->org, loaded->id, &loaded->run);
+
     lease_remember_spec(queue, lease, &loaded->spec);
     lease->acknowledged = !req->acknowledge;
     if (req->acknowledge)
         set_deadline(queue, lease, queue->mono_ms + queue->options.ack_ms);
     set_worker(queue, lease, req->worker);
     run_save(queue, loaded);
-    return OK;
+}
+
+/* False: the answer's memory does not hold it. */
+static bool fill_assignment(struct queue *queue, struct lease_request *req,
+                            const struct loaded_run *loaded, struct bytes checkpoint)
+{
+    struct assignment *job = &req->jobs[req->count];
+    struct arena *mem = req->base.mem;
+
+    job->epoch = loaded->run.epoch;
+    job->lease_ttl_ms = req->lease_ttl_ms;
+    job->checkpoint = bytes_of(NULL, 0);
+    if (checkpoint.size > 0) {
+        job->checkpoint.data = arena_copy(mem, checkpoint.data, checkpoint.size);
+        job->checkpoint.size = checkpoint.size;
+        if (job->checkpoint.data == NULL)
+            return false;
+    }
+    return run_fill_info(queue, loaded, mem, &job->info);
 }
 
 /* Leases one run to the request. False: this answer is full. */
@@ -347,7 +372,6 @@ static bool give(struct queue *queue, struct lease_request *req, struct lane *la
 {
     struct loaded_run loaded;
     struct bytes checkpoint;
-    struct assignment *job;
     struct why why;
     size_t size;
     enum err e = run_load(queue, lane->org, entry->run, &loaded, &why);
@@ -359,20 +383,19 @@ static bool give(struct queue *queue, struct lease_request *req, struct lane *la
         if (size > *bytes_left && req->count > 0)
             return false;
         *bytes_left -= size < *bytes_left ? size : *bytes_left;
-        e = take_lease(queue, req, &loaded, &why);
+        e = prepare_lease(queue, req, &loaded, &why);
     }
     if (e != OK) {
         queue_fail_turn(queue, e == ERR_NOT_FOUND ? ERR_CORRUPT : e, &why);
         return false;
     }
-    job = &req->jobs[req->count++];
-    run_fill_info(queue, &loaded, req->base.mem, &job->info);
-    job->epoch = loaded.run.epoch;
-    job->lease_ttl_ms = req->lease_ttl_ms;
-    job->checkpoint = checkpoint.size > 0
-                        ? bytes_of(arena_copy(req->base.mem, checkpoint.data, checkpoint.size),
-                                   checkpoint.size)
-                        : checkpoint;
+    if (!fill_assignment(queue, req, &loaded, checkpoint)) {
+        req->base.result = err_because(&req->base.why, ERR_LIMIT,
+                                       "the next job does not fit into the memory of the answer");
+        return false;
+    }
+    take_lease(queue, req, &loaded);
+    req->count++;
     return true;
 }
 
@@ -398,9 +421,9 @@ void lease_match(struct queue *queue)
         struct lease_request *req = container_of(request, struct lease_request, base);
 
         match_one(queue, req);
-        if (req->count > 0) {
+        if (req->count > 0 || request->result != OK) {
             list_remove(link);
-            answer(queue, request, OK);
+            answer(queue, request, req->count > 0 ? OK : request->result);
         }
         if (queue->turn_error != OK)
             return;
@@ -431,8 +454,11 @@ static enum err give_back(struct queue *queue, struct loaded_run *loaded, struct
     run->attempts--;
     if (run->attempts == 0)
         run->started_at_ms = 0;
-    if (run->state == RUN_QUEUED)
+    run->leased_at_ms = queue->now_ms;     /* nobody has worked */
+    if (run->state == RUN_QUEUED) {
+        run->head = true;                  /* it was the first */
         return run_put_back(queue, loaded, why);
+    }
     if (run_is_ended(run->state))
         return run_ended(queue, loaded, why);
     run_save(queue, loaded);

@@ -306,7 +306,7 @@ static void copy_run(struct arena *mem, struct run *run, bool *fits)
 
 /* An answer that does not fit into its arena is cut to what always does: the
  * change itself must not fail for it. */
-void run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct arena *mem,
+bool run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct arena *mem,
                    struct run_info *info)
 {
     bool fits = true;
@@ -320,6 +320,7 @@ void run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct 
         info->run.entity_count = info->run.window_count = 0;
         info->spec.data = bytes_of(NULL, 0);
     }
+    return fits;
 }
 
 enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,

@@ -199,7 +199,8 @@ MUST_USE enum err run_load(struct queue *queue, struct org *org, run_id id,
 /* Writes the state where its state belongs, moves the counters, keeps the
  * ready order and the effects in step. */
 void run_save(struct queue *queue, struct loaded_run *loaded);
-void run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct arena *mem,
+/* False: it was cut, without data and entities, to what the memory holds. */
+bool run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct arena *mem,
                    struct run_info *info);
 /* What the board knows of it, and its schedule's next runs. */
 MUST_USE enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,

@@ -113,7 +113,7 @@ static enum err accept(struct queue *queue, struct submit_request *req, struct o
         return e;
     run_save(queue, &loaded);
     sync_save(queue, org, req->spec.name, &sync);
-    run_fill_info(queue, &loaded, req->base.mem, &req->info);
+    (void)run_fill_info(queue, &loaded, req->base.mem, &req->info);
     return run_estimate(queue, &loaded, &req->info, why);
 }
 

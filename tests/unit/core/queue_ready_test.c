@@ -1,0 +1,200 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/base/random.h"
+#include "tests/support/queue_fixture.h"
+
+/* The ready order beyond the 64 entries that a lane keeps in memory. */
+
+enum { MANY = 1000 };
+
+static run_id submit_numbered(struct queue_fixture *f, int number)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "job-%d", number);
+    return submitted(f, name);
+}
+
+static void a_thousand_jobs_come_in_order_over_crashes(void **state)
+{
+    struct queue_fixture *f = *state;
+    static run_id ids[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        ids[i] = submit_numbered(f, i);
+        if (i == MANY / 3)
+            crash(f);
+    }
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(leased(f).id, ids[i]);
+        if (i % 300 == 150)
+            crash(f);
+    }
+}
+
+static void jobs_that_come_while_others_go_come_in_order(void **state)
+{
+    struct queue_fixture *f = *state;
+    static run_id ids[MANY];
+    struct assignment job;
+    int in = 0, out = 0;
+
+    while (out < MANY) {
+        for (int i = 0; i < 7 && in < MANY; i++, in++)
+            ids[in] = submit_numbered(f, in);
+        for (int i = 0; i < (in < MANY ? 5 : 7) && out < in; i++, out++)
+            assert_int_equal(leased(f).id, ids[out]);
+        if (in % 210 == 0)
+            crash(f);
+    }
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+}
+
+static void what_is_paused_beyond_the_window_is_stepped_over(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id ids[200];
+
+    for (int i = 0; i < 200; i++)
+        ids[i] = submit_numbered(f, i);
+    for (int i = 0; i < 200; i += 3)
+        assert_int_equal(control_run(f, CONTROL_PAUSE, ids[i], NULL), OK);
+    for (int i = 0; i < 200; i++)
+        if (i % 3 != 0)
+            assert_int_equal(leased(f).id, ids[i]);
+    /* From now on in the order of their names' lines: the head of the class. */
+    for (int i = 198; i >= 0; i -= 3)
+        assert_int_equal(control_run(f, CONTROL_RESUME, ids[i], NULL), OK);
+    for (int i = 0; i < 200; i += 3)
+        assert_int_equal(leased(f).id, ids[i]);
+}
+
+static void a_resumed_run_goes_to_the_head_of_its_class(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id ids[150], last;
+
+    for (int i = 0; i < 150; i++)
+        ids[i] = submit_numbered(f, i);
+    last = submitted(f, "last");
+    assert_int_equal(control(f, CONTROL_PAUSE, "last", NULL), OK);
+    assert_int_equal(leased(f).id, ids[0]);
+    assert_int_equal(control(f, CONTROL_RESUME, "last", NULL), OK);
+    crash(f);
+    assert_int_equal(leased(f).id, last);
+    assert_int_equal(leased(f).id, ids[1]);
+}
+
+/* Over lanes too: another source and target are no reason to wait longer. */
+static void a_resumed_run_goes_before_every_lane(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = a_spec("other");
+    struct run_info info;
+    run_id first = submitted(f, "a");
+
+    spec.source = bytes_of_text("file");
+    assert_int_equal(submit(f, &spec, &info), OK);
+    assert_int_equal(control(f, CONTROL_PAUSE, "other", NULL), OK);
+    assert_int_equal(control(f, CONTROL_RESUME, "other", NULL), OK);
+    assert_int_equal(leased(f).id, info.id);
+    assert_int_equal(leased(f).id, first);
+}
+
+static void a_push_that_was_not_taken_keeps_its_place_before_its_class(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id older = submitted(f, "a"), resumed = submitted(f, "b");
+    struct assignment job;
+
+    assert_int_equal(control(f, CONTROL_PAUSE, "b", NULL), OK);
+    assert_int_equal(control(f, CONTROL_RESUME, "b", NULL), OK);
+    assert_int_equal(lease_for(f, &f->worker, true, &job), OK);
+    assert_int_equal(job.info.id, resumed);
+    pass(f, 5000);
+    assert_int_equal(leased(f).id, resumed);
+    assert_int_equal(leased(f).id, older);
+}
+
+/* A model: a plain array, searched for the least (resumed first, order). */
+struct model_entry {
+    run_id id;
+    bool head;
+    enum { WAITS, PAUSED, GONE } where;
+};
+
+static int least(const struct model_entry *entries, int count)
+{
+    int best = -1;
+
+    for (int i = 0; i < count; i++)
+        if (entries[i].where == WAITS
+            && (best < 0 || (entries[i].head && !entries[best].head)))
+            best = i;      /* entries stand in the order of their ids */
+    return best;
+}
+
+static void any_mixture_of_pauses_resumes_and_leases_keeps_the_order(void **state)
+{
+    struct queue_fixture *f = *state;
+    static struct model_entry entries[MANY];
+    struct random_seeded dice;
+    struct assignment job;
+    int count = 0;
+
+    random_seeded_init(&dice, 42);
+    for (int step = 0; step < 4000; step++) {
+        uint64_t what = random_below(&dice.base, 100);
+        int i = count > 0 ? (int)random_below(&dice.base, (uint64_t)count) : 0;
+        struct model_entry *entry = &entries[i];
+
+        if (what < 30 && count < MANY) {
+            entries[count] = (struct model_entry){ .id = submit_numbered(f, count), .where = WAITS };
+            count++;
+        } else if (what < 55) {
+            i = least(entries, count);
+            assert_int_equal(lease(f, &job), i < 0 ? ERR_NOT_FOUND : OK);
+            if (i >= 0) {
+                assert_int_equal(job.info.id, entries[i].id);
+                entries[i].where = GONE;
+            }
+        } else if (what < 75 && count > 0 && entry->where == WAITS) {
+            assert_int_equal(control_run(f, CONTROL_PAUSE, entry->id, NULL), OK);
+            entry->where = PAUSED;
+        } else if (what < 98 && count > 0 && entry->where == PAUSED) {
+            assert_int_equal(control_run(f, CONTROL_RESUME, entry->id, NULL), OK);
+            entry->where = WAITS;
+            entry->head = true;
+        } else if (what >= 98) {
+            crash(f);
+        }
+    }
+    for (int i = least(entries, count); i >= 0; i = least(entries, count)) {
+        assert_int_equal(leased(f).id, entries[i].id);
+        entries[i].where = GONE;
+    }
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_thousand_jobs_come_in_order_over_crashes),
+        TEST(jobs_that_come_while_others_go_come_in_order),
+        TEST(what_is_paused_beyond_the_window_is_stepped_over),
+        TEST(a_resumed_run_goes_to_the_head_of_its_class),
+        TEST(a_resumed_run_goes_before_every_lane),
+        TEST(a_push_that_was_not_taken_keeps_its_place_before_its_class),
+        TEST(any_mixture_of_pauses_resumes_and_leases_keeps_the_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
