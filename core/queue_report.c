@@ -159,6 +159,7 @@ static enum err report_release(struct queue *queue, struct loaded_run *loaded, s
     enum err e = run_apply(&loaded->run, EVENT_RELEASE, why);
 
     assert(e == OK);
+    loaded->run.expiries = 0;
     if (run_is_ended(loaded->run.state))
         return run_ended(queue, loaded, why);
     if (loaded->run.state == RUN_QUEUED) {
@@ -189,7 +190,8 @@ static bool may_retry(const struct queue *queue, const struct loaded_run *loaded
 
     if (failure == FAILURE_RATE_LIMITED)
         return true;
-    if (failure == FAILURE_CONFIG || failure == FAILURE_FATAL || !loaded->spec.retry_on_fail)
+    if (failure == FAILURE_CONFIG || failure == FAILURE_FATAL || !loaded->spec.retry_on_fail
+        || loaded->spec.retries_max == 0)
         return false;
     return run->fruitless <= loaded->spec.retries_max && run->failures < queue->options.attempts_max
         && run->expiries < queue->options.expiries_max;
@@ -205,6 +207,8 @@ enum err report_failed(struct queue *queue, struct loaded_run *loaded, enum fail
     run->error = message;
     run->error_class = failure;
     run->error_at_ms = queue->now_ms;
+    if (failure != FAILURE_LEASE_EXPIRED)
+        run->expiries = 0;      /* the worker was heard of: no five in a row */
     if (!limited) {
         run->failures++;
         run->fruitless = run->moved ? 0 : run->fruitless + 1;
@@ -237,6 +241,8 @@ static enum err check_report(const struct report_request *req, struct why *why)
         e = err_field(why, "checkpoint", "checkpoint is empty");
     if (e == OK && (req->retry_after_ms < 0 || req->retry_after_ms > 24 * 3600 * 1000))
         e = err_field(why, "retryAfter", "retryAfter must be 0 to 24 hours");
+    if (e == OK && (req->failure >= FAILURE_CLASS_COUNT || req->failure == FAILURE_LEASE_EXPIRED))
+        e = err_field(why, "failure", "failure must be transient, config, fatal or rate_limited");
     for (uint32_t i = 0; i < req->entity_count && e == OK; i++)
         if (req->entities[i].entity.size > NAME_SIZE_MAX)
             e = err_field(why, "entities", "entities[%u].entity is longer than %d bytes", i, NAME_SIZE_MAX);
