@@ -13,7 +13,7 @@
 enum {
     HEIGHT_MAX = 10, /* enough for 4^10 keys */
     CHUNK_BYTES = 256 << 10,
-    CHUNKS_KEPT_MAX = 64,
+    CHUNKS_KEPT_MAX = 16,
 };
 
 struct node {

@@ -1,6 +1,7 @@
 #include "tools/syncd/config.h"
 #include "tools/syncd/service.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 /* The server. The main thread opens it, waits for a signal, and closes it: all
  * else happens on threads of the layers below. */
 
-enum { EXIT_WRONG_USE = 2 };
+enum { EXIT_WRONG_USE = 2, EXIT_STORE_FAILED = 3, BLOCK_MAPPED_BYTES = 128 << 10 };
 
 static void print_help(void)
 {
@@ -19,7 +20,8 @@ static void print_help(void)
     settings_help(stdout, syncd_settings, SYNCD_SETTING_COUNT);
     puts("\n"
          "SIGTERM and SIGINT let calls end and workers save where they are, then exit 0.\n"
-         "Exit status: 0 done, 1 could not start, 2 wrong settings.");
+         "Exit status: 0 done, 1 could not start, 2 wrong settings, 3 the store failed: start\n"
+         "it again, and it goes on from what is on disk.");
 }
 
 /* Taken by sigwait() in the main thread: blocked before there is any other. */
@@ -47,16 +49,26 @@ static void log_listening(const struct syncd_config *config, const struct servic
 
 /* A second signal finds its default action again and ends the process at once:
  * what was acknowledged is on disk. */
-static void wait_for_end(const sigset_t *ending)
+static void leave_signals_alone(const sigset_t *ending)
 {
-    int which = 0;
-
-    while (sigwait(ending, &which) != 0)
-        continue;
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, ending, NULL);
-    log_event(LOG_INFO, "draining", LOG_TEXT("signal", which == SIGINT ? "SIGINT" : "SIGTERM"));
+}
+
+/* Waits for a signal; 0 if the store failed instead. Nobody knows what that has
+ * on disk until it is opened anew, and a new process is the surest way. */
+static int wait_for_end(const struct service *service, const sigset_t *ending)
+{
+    static const struct timespec look = { .tv_sec = 1 };
+
+    while (!service_has_failed(service)) {
+        int which = sigtimedwait(ending, NULL, &look);
+
+        if (which > 0)
+            return which;
+    }
+    return 0;
 }
 
 static int serve(const struct syncd_config *config)
@@ -64,7 +76,11 @@ static int serve(const struct syncd_config *config)
     struct service *service = NULL;
     struct why why = { .text = "" };
     sigset_t ending;
+    int which;
 
+    /* A fixed bound: the C library would raise it to the largest block ever
+     * freed, and the store's memtables would tear the heap to pieces. */
+    mallopt(M_MMAP_THRESHOLD, BLOCK_MAPPED_BYTES);
     block_signals(&ending);
     log_open(config->log_format, config->log_level);
     if (service_open(config, &service, &why) != OK) {
@@ -72,10 +88,15 @@ static int serve(const struct syncd_config *config)
         return EXIT_FAILURE;
     }
     log_listening(config, service);
-    wait_for_end(&ending);
+    which = wait_for_end(service, &ending);
+    leave_signals_alone(&ending);
+    if (which == 0)
+        log_event(LOG_ERROR, "store failed", LOG_TEXT("advice", "look at the disk; start syncd again"));
+    else
+        log_event(LOG_INFO, "draining", LOG_TEXT("signal", which == SIGINT ? "SIGINT" : "SIGTERM"));
     service_close(service, config->shutdown_grace_ms);
     log_event(LOG_INFO, "stopped", LOG_INT("pid", getpid()));
-    return EXIT_SUCCESS;
+    return which == 0 ? EXIT_STORE_FAILED : EXIT_SUCCESS;
 }
 
 static int run(const struct settings *settings, enum err e, struct why *why)

@@ -70,9 +70,12 @@ static void add_health(struct service *service)
     rpc_registry_add(service->registry, rpc_health_service(service->health));
 }
 
-static enum err open_methods(struct service *service, struct why *why)
+static enum err open_methods(struct service *service, const struct syncd_config *config,
+                             struct why *why)
 {
-    struct methods_options options = { .engine = service->engine, .version = SYNC_VERSION };
+    struct methods_options options = { .engine = service->engine,
+                                       .version = SYNC_VERSION,
+                                       .lease_ttl_ms = config->queue.lease_ttl_ms };
 
     service->registry = rpc_registry_new();
     service->methods = methods_new(&options);
@@ -128,7 +131,7 @@ enum err service_open(const struct syncd_config *config, struct service **servic
     if (e == OK)
         e = open_engine(opened, config, why);
     if (e == OK)
-        e = open_methods(opened, why);
+        e = open_methods(opened, config, why);
     if (e == OK)
         e = open_server(opened, config, why);
     if (e == OK)
@@ -142,6 +145,11 @@ enum err service_open(const struct syncd_config *config, struct service **servic
     }
     *service = opened;
     return OK;
+}
+
+bool service_has_failed(const struct service *service)
+{
+    return engine_has_failed(service->engine);
 }
 
 const char *service_rpc_address(const struct service *service)

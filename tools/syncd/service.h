@@ -15,6 +15,9 @@ MUST_USE enum err service_open(const struct syncd_config *config, struct service
 const char *service_rpc_address(const struct service *service);    /* lent */
 const char *service_http_address(const struct service *service);   /* NULL: none */
 
+/* The store is in an unknown state: every request is refused from now on. */
+bool service_has_failed(const struct service *service);
+
 /* Drains: workers are told to let go, no new calls, those that run may take
  * grace_ms altogether. Then closes everything. NULL is fine. */
 void service_close(struct service *service, int64_t grace_ms);
