@@ -203,11 +203,20 @@ static void supervise(struct attempt *attempt)
     }
 }
 
+/* Beside the readers: how much there is must not delay them. */
+static void count_all(struct attempt *attempt)
+{
+    for (size_t i = 0; i < attempt->entity_count; i++)
+        if (attempt_stop(attempt) == STOP_NONE)
+            entity_sync_count(&attempt->entities[i]);
+}
+
 static bool read_all(struct attempt *attempt, struct problem *problem)
 {
     pthread_t threads[CONCURRENCY_MAX];
     size_t started = start_readers(attempt, threads);
 
+    count_all(attempt);
     supervise(attempt);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
@@ -255,11 +264,23 @@ static bool sweep_all(struct attempt *attempt, struct problem *problem)
     return true;
 }
 
+static void log_end(const struct attempt *attempt, const char *event)
+{
+    uint64_t done = 0, deleted = 0;
+
+    for (size_t i = 0; i < attempt->entity_count; i++) {
+        done += attempt->entities[i].stored.done;
+        deleted += attempt->entities[i].stored.deleted;
+    }
+    log_event(LOG_INFO, event, LOG_TEXT("job", attempt->scope.run),
+              LOG_TEXT("org", attempt->scope.org), LOG_TEXT("name", attempt->scope.sync),
+              LOG_INT("records", done), LOG_INT("deleted", deleted));
+}
+
 static void end_paused(struct attempt *attempt)
 {
     report_release(attempt);
-    log_event(LOG_INFO, "job released", LOG_TEXT("job", attempt->scope.run),
-              LOG_TEXT("org", attempt->scope.org), LOG_TEXT("name", attempt->scope.sync));
+    log_end(attempt, "job released");
 }
 
 static void end_failed(struct attempt *attempt, struct problem *problem)
@@ -281,8 +302,7 @@ static void end_read(struct attempt *attempt)
         return;
     }
     report_complete(attempt);
-    log_event(LOG_INFO, "job done", LOG_TEXT("job", attempt->scope.run),
-              LOG_TEXT("org", attempt->scope.org), LOG_TEXT("name", attempt->scope.sync));
+    log_end(attempt, "job done");
 }
 
 /* What an entity's problem says, with the entity's name before it. */

@@ -51,6 +51,9 @@ struct attempt {
 /* Opens source and target, and finds what to read. */
 bool attempt_plan(struct attempt *attempt, struct problem *problem);
 
+/* Finds out how many records it has, if the source can say. */
+void entity_sync_count(struct entity_sync *entity);
+
 /* Reads one entity and stores it, to its end or until the attempt stops. */
 void entity_sync_run(struct entity_sync *entity);
 

@@ -203,17 +203,6 @@ static bool on_position(struct sink *sink, struct bytes position)
     return !must_stop(collector);
 }
 
-static void on_total(struct sink *sink, uint64_t total)
-{
-    struct entity_sync *entity = collector_of(sink)->entity;
-
-    pthread_mutex_lock(&entity->attempt->lock);
-    entity->total = total;
-    entity->total_known = true;
-    entity->attempt->news = true;
-    pthread_mutex_unlock(&entity->attempt->lock);
-}
-
 static bool on_reject(struct sink *sink, const char *where, const char *reason)
 {
     struct collector *collector = collector_of(sink);
@@ -260,21 +249,40 @@ static void finish(struct collector *collector, enum read_end end)
         store(collector);
 }
 
+static struct read_request request_of(const struct entity_sync *entity)
+{
+    return (struct read_request){ .entity = entity->spec.name, .low_ms = entity->low_ms,
+                                  .collections = entity->extent.collections,
+                                  .collection_count = entity->extent.collection_count };
+}
+
+void entity_sync_count(struct entity_sync *entity)
+{
+    struct attempt *attempt = entity->attempt;
+    struct read_request request = request_of(entity);
+    uint64_t total;
+
+    if (!attempt->source->kind->count(attempt->source, &request, &total))
+        return;
+    pthread_mutex_lock(&attempt->lock);
+    if (!entity->total_known) {
+        entity->total = total;
+        entity->total_known = attempt->news = true;
+    }
+    pthread_mutex_unlock(&attempt->lock);
+}
+
 static void read_entity(struct collector *collector)
 {
     struct entity_sync *entity = collector->entity;
     struct source *source = entity->attempt->source;
     struct problem problem = { 0 };
     char position[POSITION_SIZE_MAX];
-    struct read_request request = {
-        .entity = entity->spec.name, .low_ms = entity->low_ms,
-        .collections = entity->extent.collections,
-        .collection_count = entity->extent.collection_count,
-        .position = bytes_of(position, collector->state.position_size),
-    };
+    struct read_request request = request_of(entity);
     enum read_end end;
 
     memcpy(position, collector->state.position, collector->state.position_size);
+    request.position = bytes_of(position, collector->state.position_size);
     end = source->kind->read(source, &request, &collector->base, &problem);
     finish(collector, end);
     if (end == READ_FAILED && collector->problem.class == PROBLEM_NONE)
@@ -305,8 +313,8 @@ void entity_sync_run(struct entity_sync *entity)
         return;
     }
     *collector = (struct collector){
-        .base = { .record = on_record, .position = on_position, .total = on_total,
-                  .reject = on_reject, .wait = on_wait },
+        .base = { .record = on_record, .position = on_position, .reject = on_reject,
+                  .wait = on_wait },
         .entity = entity, .state = entity->stored,
     };
     if (attempt_may_write(entity->attempt) &&

@@ -1,5 +1,6 @@
 #include "tools/settings/settings.h"
 #include "tools/worker/client.h"
+#include "tools/worker/connectors/connectors.h"
 
 #include "core/base/log.h"
 #include "core/base/random.h"
@@ -170,6 +171,7 @@ static int serve(struct client_settings *settings)
     e = settings->loop != NULL ? work(settings, &ending, &why)
                                : err_because(&why, ERR_UNAVAILABLE, "out of memory");
     loop_free(settings->loop);
+    connectors_close();
     if (e != OK) {
         log_event(LOG_ERROR, "cannot start", LOG_TEXT("why", why.text));
         return EXIT_FAILURE;

@@ -251,6 +251,7 @@ static void a_filter_by_collections_tells_exactly_their_products(void **state)
     for (size_t i = 0; i < all.count; i++)
         expected += is_in(all.told[i].document, handles[0]);
     assert_int_equal(some.count, expected);
+    assert_true(source->kind->count(source, &request, &some.total));
     assert_int_equal(some.total, expected);
     assert_in_range(expected, 1, all.count - 1);
     recorder_free(&all);

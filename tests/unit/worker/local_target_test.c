@@ -1,5 +1,5 @@
 #include "tests/unit/worker/folder.h"
-#include "tools/worker/connectors/connector.h"
+#include "tools/worker/connectors/connectors.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -45,6 +45,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     close_target(f);
+    connectors_close();
     folder_remove(f->dir);
     free(f);
     return 0;
@@ -411,6 +412,25 @@ static void somebody_else_s_table_is_not_touched(void **state)
     assert_int_equal(f->problem.class, PROBLEM_CONFIG);
 }
 
+static void a_database_that_was_taken_away_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    char path[2 * FOLDER_PATH_SIZE];
+
+    begin_run(f, "job_1");
+    assert_true(put(f, "1", "{}", 1000));
+    close_target(f);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/acme.db%s", f->dir,
+                 (const char *const[]){ "", "-wal", "-shm" }[i]);
+        (void)unlink(path);
+    }
+    begin_run(f, "job_1");
+    assert_int_equal(f->state.done, 0);
+    assert_true(put(f, "2", "{}", 1000));
+    assert_string_equal(alive(f), "2");
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -419,6 +439,7 @@ static void a_newer_schema_is_refused(void **state)
     begin_run(f, "job_1");
     query(f, "UPDATE sync_meta SET value = 99 WHERE name = 'schema'");
     close_target(f);
+    connectors_close();
     assert_false(target_kind_find("local")->open(config, &f->scope, &f->target, &f->problem));
     assert_int_equal(f->problem.class, PROBLEM_CONFIG);
     assert_non_null(strstr(f->problem.text, "newer"));
@@ -462,6 +483,7 @@ static void rows_and_position_agree_after_a_kill(void **state)
 
         assert_int_equal(pipe(pipes), 0);
         f->scope.epoch++;
+        connectors_close();
         child = fork();
         if (child == 0)
             write_until_killed(f, pipes[1]);
@@ -507,6 +529,7 @@ int main(void)
         TEST(a_lease_that_is_over_writes_nothing),
         TEST(names_are_only_names),
         TEST(somebody_else_s_table_is_not_touched),
+        TEST(a_database_that_was_taken_away_is_made_anew),
         TEST(a_newer_schema_is_refused),
         TEST(rows_and_position_agree_after_a_kill),
     };

@@ -42,11 +42,6 @@ static bool on_position(struct sink *sink, struct bytes position)
     return true;
 }
 
-static void on_total(struct sink *sink, uint64_t total)
-{
-    recorder_of(sink)->total = total;
-}
-
 static bool on_reject(struct sink *sink, const char *where, const char *reason)
 {
     assert_true(strlen(where) > 0 && strlen(reason) > 0);
@@ -63,8 +58,7 @@ static bool on_wait(struct sink *sink, int64_t ms)
 void recorder_init(struct recorder *recorder)
 {
     *recorder = (struct recorder){ .sink = { .record = on_record, .position = on_position,
-                                             .total = on_total, .reject = on_reject,
-                                             .wait = on_wait } };
+                                             .reject = on_reject, .wait = on_wait } };
 }
 
 void recorder_free(struct recorder *recorder)
@@ -126,6 +120,8 @@ enum read_end source_read(struct source *source, const char *entity, int64_t low
     struct problem problem = { 0 };
     enum read_end end;
 
+    recorder->total = 0;
+    (void)source->kind->count(source, &request, &recorder->total);
     memcpy(position, recorder->position, recorder->position_size);
     end = source->kind->read(source, &request, &recorder->sink, &problem);
     if (end == READ_FAILED)

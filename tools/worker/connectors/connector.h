@@ -12,7 +12,7 @@
 /* What the worker asks of everything that data comes from or goes to.
  *
  * Sources tell what they read as events (struct sink): records and deletions,
- * how far they are, how much there is. Targets take them in batches, each one
+ * and how far they are. Targets take them in batches, each one
  * transaction of rows and position. Neither has threads: the engine (run.h)
  * calls one source or target of a run from several threads, at most one of
  * them working on the same entity. */
@@ -59,7 +59,6 @@ struct sink {
     /* Everything up to here was told: a later read may go on behind it. Called
      * often (at least once in a few hundred records); at most POSITION_SIZE_MAX. */
     bool (*position)(struct sink *sink, struct bytes position);
-    void (*total)(struct sink *sink, uint64_t total);
     /* A record that cannot be taken. False once too many were. */
     bool (*reject)(struct sink *sink, const char *where, const char *reason);
     /* Lets time pass; returns early, and false, when the run is to stop. */
@@ -101,6 +100,9 @@ struct source_kind {
     bool (*discover)(struct source *source, struct entity_specs *specs, struct problem *problem);
     enum read_end (*read)(struct source *source, const struct read_request *request,
                           struct sink *sink, struct problem *problem);
+    /* How many records such a read tells from its beginning; false: not known.
+     * May run beside a read of the same entity. */
+    bool (*count)(struct source *source, const struct read_request *request, uint64_t *total);
     void (*close)(struct source *source);
 };
 

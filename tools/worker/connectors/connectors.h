@@ -10,4 +10,7 @@ extern const struct source_kind file_source;     /* file_source.c */
 extern const struct target_kind local_target;    /* local.c */
 extern const struct target_kind file_target;     /* file_target.c */
 
+/* At the end of the program, or before a fork: lets go of what is kept open. */
+void connectors_close(void);
+
 #endif

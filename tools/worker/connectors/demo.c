@@ -297,7 +297,6 @@ static enum read_end read_rows(struct reading *reading, uint64_t after)
 {
     struct demo_row row;
 
-    reading->sink->total(reading->sink, count_wanted(reading));
     reading->started_ms = clock_mono_ms(clock_real());
     while (next_wanted(reading, after, &row)) {
         if (!tell(reading, &row))
@@ -307,29 +306,48 @@ static enum read_end read_rows(struct reading *reading, uint64_t after)
     return READ_DONE;
 }
 
+static bool reading_init(struct reading *reading, const struct source *source,
+                         const struct read_request *request, struct problem *problem)
+{
+    const struct demo *demo = (const struct demo *)source;
+
+    *reading = (struct reading){ .demo = demo, .now_ms = shop_now_ms(demo),
+                                 .low_ms = request->low_ms };
+    if (!find_entity(request->entity, &reading->entity))
+        return problem_set(problem, PROBLEM_CONFIG, "the shop has no entity \"%s\"",
+                           request->entity);
+    if (reading->now_ms < demo->shop.epoch_ms)
+        return problem_set(problem, PROBLEM_CONFIG,
+                           "this machine's clock stands before the shop's epoch");
+    return find_collections(reading, request, problem);
+}
+
 static enum read_end read_entity(struct source *source, const struct read_request *request,
                                  struct sink *sink, struct problem *problem)
 {
-    const struct demo *demo = (const struct demo *)source;
-    struct reading reading = { .demo = demo, .now_ms = shop_now_ms(demo),
-                               .low_ms = request->low_ms, .sink = sink };
+    struct reading reading;
     enum read_end end;
     uint64_t after;
 
-    if (!find_entity(request->entity, &reading.entity)) {
-        problem_set(problem, PROBLEM_CONFIG, "the shop has no entity \"%s\"", request->entity);
-        return READ_FAILED;
-    }
-    if (reading.now_ms < demo->shop.epoch_ms) {
-        problem_set(problem, PROBLEM_CONFIG, "this machine's clock stands before the shop's epoch");
-        return READ_FAILED;
-    }
-    if (!find_collections(&reading, request, problem) ||
+    if (!reading_init(&reading, source, request, problem) ||
         !read_position(request->position, &after, problem))
         return READ_FAILED;
+    reading.sink = sink;
     end = read_rows(&reading, after);
     buffer_free(&reading.document);
     return end;
+}
+
+static bool count_entity(struct source *source, const struct read_request *request,
+                         uint64_t *total)
+{
+    struct reading reading;
+    struct problem problem;
+
+    if (!reading_init(&reading, source, request, &problem))
+        return false;
+    *total = count_wanted(&reading);
+    return true;
 }
 
 static void close_demo(struct source *source)
@@ -339,5 +357,5 @@ static void close_demo(struct source *source)
 
 const struct source_kind demo_source = {
     .name = "demo", .open = open_demo, .discover = discover, .read = read_entity,
-    .close = close_demo,
+    .count = count_entity, .close = close_demo,
 };

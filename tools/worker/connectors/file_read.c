@@ -285,24 +285,6 @@ static bool go_on(struct reading *reading)
            fail(reading, PROBLEM_TRANSIENT, strerror(errno));
 }
 
-/* How many records the whole file has: told only where all of them are read. */
-static bool tell_total(struct reading *reading)
-{
-    uint64_t begin = reading->lines.offset, count = 0;
-    enum line_result result;
-    struct bytes line;
-
-    if (reading->request->low_ms != 0)
-        return true;
-    while ((result = next_line(reading, &line)) == LINE)
-        count += line.size > 0;
-    if (result != LINE_END)
-        return false;
-    reading->sink->total(reading->sink, count);
-    return line_reader_seek(&reading->lines, begin) ||
-           fail(reading, PROBLEM_TRANSIENT, strerror(errno));
-}
-
 static enum read_end read_lines(struct reading *reading)
 {
     enum line_result result;
@@ -323,8 +305,7 @@ static enum read_end read_lines(struct reading *reading)
 
 static enum read_end read_file(struct reading *reading)
 {
-    if ((reading->entity->csv && !read_header(reading)) || !tell_total(reading) ||
-        !go_on(reading))
+    if ((reading->entity->csv && !read_header(reading)) || !go_on(reading))
         return READ_FAILED;
     return read_lines(reading);
 }
@@ -353,34 +334,37 @@ static int open_entity(const struct file_entity *entity, struct problem *problem
     return fd;
 }
 
-enum read_end files_read(struct source *source, const struct read_request *request,
-                         struct sink *sink, struct problem *problem)
+/* Gives a reading at the file's beginning; NULL: failed. */
+static struct reading *reading_new(const struct files *files, const struct read_request *request,
+                                   struct problem *problem)
 {
-    const struct files *files = (const struct files *)source;
     const struct file_entity *entity = find_entity(files, request->entity);
     struct reading *reading;
-    enum read_end end = READ_FAILED;
     int fd;
 
     problem->class = PROBLEM_NONE;
     if (entity == NULL) {
         problem_set(problem, PROBLEM_CONFIG, "there is no file for entity \"%s\"",
                     request->entity);
-        return READ_FAILED;
+        return NULL;
     }
     fd = open_entity(entity, problem);
     if (fd < 0)
-        return READ_FAILED;
+        return NULL;
     reading = calloc(1, sizeof *reading);
     if (reading == NULL) {
         close(fd);
         problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
-        return READ_FAILED;
+        return NULL;
     }
     *reading = (struct reading){ .files = files, .entity = entity, .request = request,
-                                 .sink = sink, .problem = problem };
+                                 .problem = problem };
     line_reader_init(&reading->lines, fd, entity->csv, entity->options.delimiter[0]);
-    end = read_file(reading);
+    return reading;
+}
+
+static void reading_free(struct reading *reading)
+{
     line_reader_close(&reading->lines);
     csv_free(&reading->header);
     csv_free(&reading->fields);
@@ -388,5 +372,47 @@ enum read_end files_read(struct source *source, const struct read_request *reque
     buffer_free(&reading->document);
     buffer_free(&reading->time);
     free(reading);
+}
+
+enum read_end files_read(struct source *source, const struct read_request *request,
+                         struct sink *sink, struct problem *problem)
+{
+    struct reading *reading = reading_new((const struct files *)source, request, problem);
+    enum read_end end;
+
+    if (reading == NULL)
+        return READ_FAILED;
+    reading->sink = sink;
+    end = read_file(reading);
+    reading_free(reading);
     return end;
+}
+
+static bool count_lines(struct reading *reading, uint64_t *total)
+{
+    enum line_result result;
+    struct bytes line;
+
+    *total = 0;
+    if (reading->entity->csv && !read_header(reading))
+        return false;
+    while ((result = next_line(reading, &line)) == LINE)
+        *total += line.size > 0;
+    return result == LINE_END;
+}
+
+/* Which of them have changed is only known when they are read. */
+bool files_count(struct source *source, const struct read_request *request, uint64_t *total)
+{
+    struct problem problem;
+    struct reading *reading;
+    bool known;
+
+    if (request->low_ms != 0)
+        return false;
+    reading = reading_new((const struct files *)source, request, &problem);
+    known = reading != NULL && count_lines(reading, total);
+    if (reading != NULL)
+        reading_free(reading);
+    return known;
 }

@@ -201,5 +201,5 @@ static bool discover(struct source *source, struct entity_specs *specs, struct p
 
 const struct source_kind file_source = {
     .name = "file", .open = open_files, .discover = discover, .read = files_read,
-    .close = close_files,
+    .count = files_count, .close = close_files,
 };

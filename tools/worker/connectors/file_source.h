@@ -24,8 +24,9 @@ struct files {
     size_t count;
 };
 
-/* The read() of its source_kind. */
+/* The read() and count() of its source_kind. */
 enum read_end files_read(struct source *source, const struct read_request *request,
                          struct sink *sink, struct problem *problem);
+bool files_count(struct source *source, const struct read_request *request, uint64_t *total);
 
 #endif

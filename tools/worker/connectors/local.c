@@ -490,6 +490,11 @@ static bool sweep_local(struct target *target, const struct extent *extent, stru
            transaction_end(local->database, sweep_rows(local, extent, state, problem), problem);
 }
 
+void connectors_close(void)
+{
+    databases_close();
+}
+
 const struct target_kind local_target = {
     .name = "local", .open = open_local, .begin = begin_local, .write = write_local, .sweep = sweep_local,
     .close = close_local,

@@ -5,16 +5,20 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* A database is opened once in a process and shared: SQLite has one writer at a
- * time, and a mutex is a better queue for it than waiting and trying again. */
+ * time, and a mutex is a better queue for it than waiting and trying again. Some
+ * stay open when nobody uses them: closing one locks out whoever reads it. */
 
-enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 30 * 1000 };
+enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 30 * 1000, IDLE_MAX = 16 };
 
 struct database {
     struct database *next;
     char *path;
-    unsigned users;              /* under databases_lock */
+    unsigned users;              /* under databases_lock, like the next two */
+    dev_t device;                /* of the file, to know when it was taken away */
+    ino_t file;
     pthread_mutex_t lock;        /* for what follows */
     sqlite3 *sqlite;
 };
@@ -194,6 +198,7 @@ static void database_free(struct database *database)
 static struct database *database_new(const char *path, struct problem *problem)
 {
     struct database *database = calloc(1, sizeof *database);
+    struct stat stat_of;
 
     if (database == NULL || (database->path = strdup(path)) == NULL) {
         problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
@@ -205,9 +210,58 @@ static struct database *database_new(const char *path, struct problem *problem)
         database_free(database);
         return NULL;
     }
+    if (stat(path, &stat_of) == 0) {
+        database->device = stat_of.st_dev;
+        database->file = stat_of.st_ino;
+    }
     database->next = databases;
     databases = database;
     return database;
+}
+
+static void unlist(struct database *database)
+{
+    struct database **at = &databases;
+
+    while (*at != database)
+        at = &(*at)->next;
+    *at = database->next;
+}
+
+static bool is_still_there(const struct database *database)
+{
+    struct stat stat_of;
+
+    return stat(database->path, &stat_of) == 0 && stat_of.st_dev == database->device &&
+           stat_of.st_ino == database->file;
+}
+
+/* Closes the least recently opened that nobody uses, until so many are left. */
+static void close_idle(unsigned left)
+{
+    unsigned idle = 0;
+
+    for (struct database *at = databases, *next; at != NULL; at = next) {
+        next = at->next;
+        if (at->users == 0 && ++idle > left) {
+            unlist(at);
+            database_free(at);
+        }
+    }
+}
+
+static struct database *find_database(const char *path)
+{
+    for (struct database *at = databases; at != NULL; at = at->next) {
+        if (strcmp(at->path, path) != 0)
+            continue;
+        if (at->users > 0 || is_still_there(at))
+            return at;
+        unlist(at);
+        database_free(at);
+        return NULL;
+    }
+    return NULL;
 }
 
 struct database *database_take(const char *path, struct problem *problem)
@@ -215,9 +269,7 @@ struct database *database_take(const char *path, struct problem *problem)
     struct database *database;
 
     pthread_mutex_lock(&databases_lock);
-    for (database = databases; database != NULL; database = database->next)
-        if (strcmp(database->path, path) == 0)
-            break;
+    database = find_database(path);
     if (database == NULL)
         database = database_new(path, problem);
     if (database != NULL)
@@ -229,14 +281,15 @@ struct database *database_take(const char *path, struct problem *problem)
 void database_release(struct database *database)
 {
     pthread_mutex_lock(&databases_lock);
-    if (--database->users == 0) {
-        struct database **at = &databases;
+    database->users--;
+    close_idle(IDLE_MAX);
+    pthread_mutex_unlock(&databases_lock);
+}
 
-        while (*at != database)
-            at = &(*at)->next;
-        *at = database->next;
-        database_free(database);
-    }
+void databases_close(void)
+{
+    pthread_mutex_lock(&databases_lock);
+    close_idle(0);
     pthread_mutex_unlock(&databases_lock);
 }
 

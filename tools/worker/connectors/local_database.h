@@ -14,6 +14,8 @@ struct database;
  * NULL: failed. Made with its tables if it is not there. */
 struct database *database_take(const char *path, struct problem *problem);
 void database_release(struct database *database);
+/* Closes those that nobody uses. */
+void databases_close(void);
 
 /* Every change happens between these two: one writer in this process, and among
  * processes whoever gets SQLite's lock. The end commits if all was good, and
