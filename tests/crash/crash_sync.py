@@ -24,7 +24,8 @@ import urllib.error
 import urllib.request
 
 RECORDS = 20000
-ORG = "acme"
+ORG = "acme"                # of the big job
+SIDE_ORG = "side"           # of the small ones: other rows, so that no sweep concerns them
 SHOP = {"kind": "demo", "seed": 11, "size": RECORDS, "now": "2025-03-01T10:00:00Z"}
 PACE = 3000                 # records per second and entity: the big one takes three seconds
 KILLS = 5                   # at most, in one round
@@ -58,7 +59,8 @@ class Programs:
             os.remove(ports)
         self.server = self.spawn(
             self.arguments.syncd, "--data-dir", self.path("server"), "--rpc-listen", self.rpc,
-            "--http-listen", self.http, "--ports-file", ports, "--lease-ttl", "5s")
+            "--http-listen", self.http, "--ports-file", ports, "--backoff-base", "100ms",
+            "--backoff-cap", "1s")
         deadline = time.monotonic() + 30
         while not self.read_ports(ports):
             if self.server.poll() is not None or time.monotonic() > deadline:
@@ -76,7 +78,7 @@ class Programs:
 
     def start_worker(self):
         self.worker = self.spawn(self.arguments.worker, "--server", self.rpc, "--data-dir",
-                                 self.path("data"))
+                                 self.path("data"), "--lease-ttl", "5s")
 
     @staticmethod
     def kill(process):
@@ -109,10 +111,10 @@ class Programs:
                 self.kill(process)
         self.log.close()
 
-    def call(self, method, path, body=None):
+    def call(self, org, method, path, body=None):
         """The answer, or None if there was none: the server may be dead just now."""
         request = urllib.request.Request(
-            f"http://{self.http}{path}", method=method, headers={"orgid": ORG},
+            f"http://{self.http}{path}", method=method, headers={"orgid": org},
             data=None if body is None else json.dumps(body).encode())
         if body is not None:
             request.add_header("Content-Type", "application/json")
@@ -128,22 +130,23 @@ class Programs:
             return None
 
 
-def queue(programs, name, demo, concurrency):
-    """The id of a job the server has acknowledged, or None."""
-    answer = programs.call("POST", "/sync/queue", {
+def queue(programs, org, name, demo, concurrency):
+    """A job the server has acknowledged, as (org, id), or None."""
+    answer = programs.call(org, "POST", "/sync/queue", {
         "name": name, "type": "full",
         "data": {"source": "demo", "target": "local", "demo": demo},
         "options": {"concurrency": concurrency, "maxRetries": 100}})
-    return None if answer is None else answer["job"]["id"]
+    return None if answer is None else (org, answer["job"]["id"])
 
 
 def status_of(programs, job):
-    answer = programs.call("GET", f"/sync/jobs/{job}")
+    org, job_id = job
+    answer = programs.call(org, "GET", f"/sync/jobs/{job_id}")
     if answer is None:
         return None
     found = answer.get("job", answer)
     if found["status"] in ("failed", "cancelled"):
-        raise Failure(f"{job} is {found['status']}: {found.get('error')}")
+        raise Failure(f"{job_id} is {found['status']}: {found.get('error')}")
     return found["status"]
 
 
@@ -174,7 +177,7 @@ def run_round(programs, dice):
     programs.start_worker()
     big = None
     while big is None:
-        big = queue(programs, "big", shop(pace=PACE), dice.choice((1, 2, 4)))
+        big = queue(programs, ORG, "big", shop(pace=PACE), dice.choice((1, 2, 4)))
     acknowledged, victims = [big], []
     deadline = time.monotonic() + ROUND_SECONDS
     for _ in range(dice.randint(2, KILLS)):
@@ -182,7 +185,7 @@ def run_round(programs, dice):
         if status_of(programs, big) == "completed":
             break
         victims.append(kill_and_restart(programs, dice))
-        small = queue(programs, f"small-{len(victims)}", shop(size=50), 1)
+        small = queue(programs, SIDE_ORG, f"small-{len(victims)}", shop(size=50), 1)
         if small is not None:
             acknowledged.append(small)
     waiting = set(acknowledged)

@@ -521,10 +521,16 @@ static void open_stream(struct client *client)
     Sync__V1__WorkRequest request = SYNC__V1__WORK_REQUEST__INIT;
     Sync__V1__WorkHello hello = SYNC__V1__WORK_HELLO__INIT;
     Sync__V1__WorkerInfo worker = SYNC__V1__WORKER_INFO__INIT;
+    Google__Protobuf__Duration ttl = GOOGLE__PROTOBUF__DURATION__INIT;
     char *sources[CONNECTIONS_MAX], *targets[CONNECTIONS_MAX];
 
     fill_worker(client, &worker, sources, targets);
     hello.worker = &worker;
+    if (client->settings->lease_ttl_ms > 0) {
+        ttl.seconds = client->settings->lease_ttl_ms / 1000;
+        ttl.nanos = (int32_t)(client->settings->lease_ttl_ms % 1000 * 1000000);
+        hello.lease_ttl = &ttl;
+    }
     request.id = ++client->next_id;
     request.message_case = SYNC__V1__WORK_REQUEST__MESSAGE_HELLO;
     request.hello = &hello;

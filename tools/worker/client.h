@@ -21,6 +21,7 @@ struct client_settings {         /* borrowed until client_free() */
     const char *connections_dir;     /* NULL: built-in ones only */
     const char *data_dir;
     unsigned slots;
+    int64_t lease_ttl_ms;            /* 0: the server's */
     bool any_connection;             /* announce "*" instead of the known names */
     struct loop *loop;               /* runs on a thread of its own */
 };

@@ -20,7 +20,7 @@
 enum { EXIT_WRONG_USE = 2, SLOTS_MAX = 256, WORKER_ID_SIZE = WORKER_SIZE_MAX + 1 };
 
 enum { WORKER_SERVER, WORKER_CONNECTIONS, WORKER_ANY_CONNECTION, WORKER_DATA_DIR, WORKER_SLOTS,
-       WORKER_ID, WORKER_LOG_FORMAT, WORKER_LOG_LEVEL, WORKER_CONFIG, WORKER_CHECK_CONFIG,
+       WORKER_LEASE_TTL, WORKER_ID, WORKER_LOG_FORMAT, WORKER_LOG_LEVEL, WORKER_CONFIG, WORKER_CHECK_CONFIG,
        WORKER_HELP, WORKER_VERSION, WORKER_SETTING_COUNT };
 
 /* clang-format off */
@@ -43,6 +43,11 @@ static const struct setting table[WORKER_SETTING_COUNT] = {
     [WORKER_SLOTS] = {
         .name = "slots", .type = SETTING_NUMBER, .fallback = "4", .least = 1, .most = SLOTS_MAX,
         .help = "Jobs at a time." },
+    [WORKER_LEASE_TTL] = {
+        .name = "lease-ttl", .type = SETTING_DURATION, .least = LEASE_TTL_MS_MIN,
+        .most = LEASE_TTL_MS_MAX,
+        .help = "How long the server waits for news of a job before it gives it to another"
+                " worker; absent: the server's." },
     [WORKER_ID] = {
         .name = "worker-id", .placeholder = "NAME",
         .help = "Its name at the server, another for each worker; absent: host and process." },
@@ -188,6 +193,7 @@ static int run(const struct settings *settings, enum err e, struct why *why)
         .connections_dir = settings_text(settings, WORKER_CONNECTIONS),
         .data_dir = settings_text(settings, WORKER_DATA_DIR),
         .slots = (unsigned)settings_number(settings, WORKER_SLOTS),
+        .lease_ttl_ms = settings_number(settings, WORKER_LEASE_TTL),
         .any_connection = settings_switch(settings, WORKER_ANY_CONNECTION),
     };
 
