@@ -20,6 +20,7 @@
 #include "gateway/gateway.h"
 #include "gateway/json_scan.h"
 #include "rpc/call.h"
+#include "rpc/server.h"
 #include "sync/v1/sync.pb-c.h"
 
 /* The gateway on a real socket in front of a service that the test plays. */
@@ -116,7 +117,8 @@ static void open_gateway(struct fixture *f, const struct gateway_options *wanted
     struct why why = { .text = "" };
 
     options.address = "127.0.0.1:0";
-    options.registry = f->registry;
+    if (options.rpc_address == NULL)
+        options.registry = f->registry;
     if (gateway_open(&options, &f->gateway, &why) != OK)
         fail_msg("%s", why.text);
 }
@@ -630,6 +632,33 @@ static void closing_without_patience_breaks_off(void **state)
     assert_closed(fd);
 }
 
+static void the_service_may_be_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    const struct rpc_server_options server_options = { .address = "127.0.0.1:0",
+                                                       .registry = f->registry };
+    struct gateway_options options = { .address = NULL };
+    struct rpc_server *server;
+    struct answer answer;
+    char address[64];
+
+    assert_int_equal(rpc_server_open(&server_options, &server, NULL), OK);
+    snprintf(address, sizeof address, "%s", rpc_server_address(server));
+    options.rpc_address = address;
+    open_gateway(f, &options);
+    answer = ask(f, QUEUE_HEAD "Content-Length: 12\r\n\r\n{\"name\":\"a\"}");
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr(answer.body, "\"orgId\":\"org1\""));
+    answer = ask(f, GET("/sync/pause/wrong"));
+    assert_error(&answer, 400, "Bad Request");
+    assert_non_null(strstr(answer.body, "\"field\":\"reason.maxSize\""));
+
+    rpc_server_close(server, 0);
+    answer = ask(f, GET_SYNC);
+    assert_error(&answer, 503, "Service Unavailable");
+    assert_non_null(strstr(answer.head, "Retry-After: "));
+}
+
 static void an_address_in_use_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -670,6 +699,7 @@ int main(void)
         TEST(a_call_ends_when_its_client_breaks_off),
         TEST(closing_waits_for_what_is_under_way),
         TEST(closing_without_patience_breaks_off),
+        TEST(the_service_may_be_elsewhere),
         TEST(an_address_in_use_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
