@@ -194,6 +194,7 @@ enum err run_ended(struct queue *queue, struct loaded_run *loaded, struct why *w
         sync.durations_ms[sync.duration_count++] = run->worked_ms;
     }
     e = sync_leave(queue, loaded, &sync, why);
+    sync_settle(&sync);
     if (e == OK)
         sync_save(queue, loaded->org, loaded->spec.name, &sync);
     return e;

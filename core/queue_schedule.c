@@ -87,6 +87,7 @@ static enum err unmark_sync(struct queue *queue, struct org *org, struct bytes n
     if (e != OK)
         return e;
     sync.scheduled = false;
+    sync_settle(&sync);
     sync_save(queue, org, name, &sync);
     return OK;
 }
@@ -212,6 +213,7 @@ static enum err queue_firing(struct queue *queue, struct loaded_run *pending, in
     pending->run.nominal_ms = nominal_ms;
     pending->run.queued_at_ms = queue->now_ms;
     pending->run.order = queue_ticket(queue) << 8 | pending->org->place.slot;
+    sync.latest_run = pending->id;
     sync_join(queue, pending, &sync);
     run_save(queue, pending);
     sync_save(queue, pending->org, pending->spec.name, &sync);

@@ -219,6 +219,9 @@ MUST_USE enum err sync_load(struct queue *queue, struct org *org, struct bytes n
 void sync_save(struct queue *queue, struct org *org, struct bytes name,
                const struct sync_record *sync);
 bool sync_exists(const struct sync_record *sync);
+/* A pause holds back runs and firings: with none left there is no pause, so that
+ * what is queued next under the name runs. */
+void sync_settle(struct sync_record *sync);
 /* The run joins its name's line: at its head, or behind. */
 void sync_join(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync);
 /* The run leaves the line, wherever it stands; who is next comes to its head. */

@@ -79,6 +79,21 @@ static enum err check_org(struct queue *queue, const struct org *org, const stru
     return ready_has_room(queue, org, spec, why);
 }
 
+/* Queueing the same name again changes its schedule, not that it is paused. */
+static enum err replace_schedule(struct queue *queue, struct submit_request *req, struct org *org,
+                                 struct sync_record *sync)
+{
+    struct why *why = &req->base.why;
+    bool paused = sync->paused;
+    enum err e = schedule_remove(queue, org, req->spec.name, req->actor,
+                                 bytes_of_text("its schedule was replaced"), why);
+
+    if (e == OK)
+        e = sync_load(queue, org, req->spec.name, sync, why);
+    sync->paused = paused;
+    return e;
+}
+
 static enum err accept(struct queue *queue, struct submit_request *req, struct org *org)
 {
     struct loaded_run loaded = { .org = org,
@@ -90,13 +105,10 @@ static enum err accept(struct queue *queue, struct submit_request *req, struct o
     struct key key = key_run(org->place, loaded.id);
     struct why *why = &req->base.why;
     struct sync_record sync;
-    enum err e = OK;
+    enum err e = sync_load(queue, org, req->spec.name, &sync, why);
 
-    if (req->spec.has_schedule)     /* queueing the same name again changes its schedule */
-        e = schedule_remove(queue, org, req->spec.name, req->actor,
-                            bytes_of_text("its schedule was replaced"), why);
-    if (e == OK)
-        e = sync_load(queue, org, req->spec.name, &sync, why);
+    if (e == OK && req->spec.has_schedule)
+        e = replace_schedule(queue, req, org, &sync);
     if (e != OK)
         return e;
     loaded.spec.queued_at_ms = queue->now_ms;

@@ -32,6 +32,12 @@ bool sync_exists(const struct sync_record *sync)
     return sync->latest_run != 0;
 }
 
+void sync_settle(struct sync_record *sync)
+{
+    if (sync->head_run == 0 && !sync->scheduled)
+        sync->paused = false;
+}
+
 void sync_make_ready(struct queue *queue, struct loaded_run *loaded,
                      const struct sync_record *sync)
 {

@@ -136,12 +136,18 @@ int queue_fixture_teardown(void **state)
     return 0;
 }
 
-/* What the queue still owes is forgotten, as the process is. */
 void crash(struct queue_fixture *f)
+{
+    f->store.keep_uncertain = false;
+    reopen(f);
+}
+
+/* What the queue still owes is forgotten, as the process is. */
+void reopen(struct queue_fixture *f)
 {
     queue_close(f->queue);
     board_free(f->board);
-    fake_store_crash(&f->store, 0);
+    fake_store_reopen(&f->store);
     f->board = board_new(&f->clock.base);
     assert(f->board != NULL);
     open_queue(f);

@@ -49,6 +49,9 @@ void queue_fixture_free(struct queue_fixture *f);
 
 /* Drops the memory, keeps the disk, opens again. The worker joins again. */
 void crash(struct queue_fixture *f);
+/* The same; what became of a commit that was not acknowledged is what
+ * store.keep_uncertain says. */
+void reopen(struct queue_fixture *f);
 /* Time passes, and the queue takes a turn. */
 void pass(struct queue_fixture *f, int64_t ms);
 
