@@ -102,11 +102,13 @@ bool run_is_ended(enum run_state state)
 
 bool run_is_sound(const struct run *run)
 {
-    bool leased = run_is_leased(run->state), ended = run_is_ended(run->state);
-    bool timed = run->state == RUN_BACKOFF || run->state == RUN_SCHEDULED;
+    bool leased, ended, timed = run->state == RUN_BACKOFF || run->state == RUN_SCHEDULED;
 
-    return run->state > RUN_NONE && run->state < RUN_STATE_COUNT
-        && (run->ended_at_ms != 0) == ended
+    if (run->state <= RUN_NONE || run->state >= RUN_STATE_COUNT)
+        return false;
+    leased = run_is_leased(run->state);
+    ended = run_is_ended(run->state);
+    return (run->ended_at_ms != 0) == ended
         && (run->not_before_ms != 0) == timed
         && (!leased || (run->epoch > 0 && run->leased_at_ms != 0 && run->started_at_ms != 0))
         && (!run->ready || (run->state == RUN_QUEUED && run->order != 0))
