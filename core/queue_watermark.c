@@ -139,6 +139,17 @@ static int64_t low_of(const struct run *run, struct bytes entity)
     return low;
 }
 
+/* What stands for entities that have no mark of their own. */
+static enum err mark_of_everything(struct queue *queue, const struct loaded_run *loaded,
+                                   int64_t *mark, struct why *why)
+{
+    struct watermark_record record;
+    enum err e = load_mark(queue, loaded->org, loaded->spec.name, bytes_of(NULL, 0), &record, why);
+
+    *mark = e == OK && record.count > 0 ? record.changes[0].value_ms : 0;
+    return e;
+}
+
 static enum err advance(struct queue *queue, const struct loaded_run *loaded, struct bytes entity,
                         struct why *why)
 {
@@ -149,6 +160,11 @@ static enum err advance(struct queue *queue, const struct loaded_run *loaded, st
     if (e != OK)
         return e;
     mark = record.count > 0 ? record.changes[0].value_ms : 0;
+    if (record.count == 0 && entity.size > 0) {
+        e = mark_of_everything(queue, loaded, &mark, why);
+        if (e != OK)
+            return e;
+    }
     if (high > mark && low <= mark)
         set_mark(queue, loaded->org, loaded->spec.name, entity, &record, high, loaded->id);
     return OK;
@@ -183,6 +199,10 @@ void handle_reset_watermark(struct queue *queue, struct request *request)
         abort();
     if (e == OK && !name_is_valid(req->name))
         e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
+    if (e == OK && req->entity.size > NAME_SIZE_MAX)
+        e = err_field(&request->why, "entity", "entity is longer than %d bytes", NAME_SIZE_MAX);
+    if (e == OK && req->reason.size > REASON_SIZE_MAX)
+        e = err_field(&request->why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
     if (e == OK && req->value_ms < 0)
         e = err_field(&request->why, "value", "value lies before 1970");
     if (e == OK)
