@@ -497,6 +497,8 @@ int64_t queue_turn(struct queue *queue)
     if (queue->turn_error == OK)
         report_flush_due(queue);
     if (queue->turn_error == OK)
+        org_sweep(queue);      /* before new purges: their answers do not wait for it */
+    if (queue->turn_error == OK)
         handle_posted(queue);
     if (queue->turn_error == OK)
         lease_match(queue);
@@ -505,8 +507,6 @@ int64_t queue_turn(struct queue *queue)
         control_released(queue);
     if (queue->turn_error == OK)
         fill_late_answers(queue);
-    if (queue->turn_error == OK)
-        org_sweep(queue);
 
     e = queue->turn_error;
     why = queue->turn_why;

@@ -66,6 +66,9 @@ static bool visit_counters(void *ctx, struct bytes key, struct bytes value)
     t->completed += c->completed;
     t->failed += c->failed;
     t->cancelled += c->cancelled;
+    t->kept_completed += c->kept_completed;
+    t->kept_failed += c->kept_failed;
+    t->kept_cancelled += c->kept_cancelled;
     if (c->swept_epoch < c->purge_epoch)
         list_append(&queue->sweep_orgs, &org->sweep_link);
     return load->e == OK;
