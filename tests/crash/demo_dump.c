@@ -42,8 +42,10 @@ static bool do_not_wait(struct sink *sink, int64_t ms)
 
 static bool dump(struct source *source, struct problem *problem)
 {
-    struct sink sink = { .record = print_record, .position = ignore_position,
-                         .reject = ignore_reject, .wait = do_not_wait };
+    struct sink sink = { .record = print_record,
+                         .position = ignore_position,
+                         .reject = ignore_reject,
+                         .wait = do_not_wait };
     struct entity_specs *specs = calloc(1, sizeof *specs);
     bool good = specs != NULL && source->kind->discover(source, specs, problem);
 

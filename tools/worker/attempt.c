@@ -100,8 +100,7 @@ void attempt_renew(struct attempt *attempt, int64_t lease_until_ms)
 
 void attempt_wait_locked(struct attempt *attempt, int64_t until_ms)
 {
-    struct timespec until = { .tv_sec = until_ms / 1000,
-                              .tv_nsec = until_ms % 1000 * 1000000 };
+    struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
 
     pthread_cond_timedwait(&attempt->changed, &attempt->lock, &until);
 }
@@ -165,8 +164,7 @@ static size_t start_readers(struct attempt *attempt, pthread_t threads[CONCURREN
     size_t wanted = concurrency_of(attempt), started = 0;
 
     attempt->readers = (unsigned)wanted;
-    while (started < wanted &&
-           pthread_create(&threads[started], NULL, read_entities, attempt) == 0)
+    while (started < wanted && pthread_create(&threads[started], NULL, read_entities, attempt) == 0)
         started++;
     pthread_mutex_lock(&attempt->lock);
     attempt->readers -= (unsigned)(wanted - started);
@@ -195,7 +193,7 @@ static void supervise(struct attempt *attempt)
 
     while (watch_readers(attempt, mono_ms() + REPORT_MS, &moved, &news)) {
         if (attempt_stop(attempt) != STOP_NONE)
-            continue;            /* the last report follows */
+            continue; /* the last report follows */
         if (moved)
             report_checkpoint(attempt);
         else if (news)

@@ -49,8 +49,10 @@ static void read_state(const json_t *object, struct entity_state *state)
         return;
     *state = (struct entity_state){
         .phase = phase <= ENTITY_SWEPT ? (enum entity_phase)phase : ENTITY_READING,
-        .done = number_of(object, "done"), .deleted = number_of(object, "deleted"),
-        .rejected = number_of(object, "rejected"), .position_size = size,
+        .done = number_of(object, "done"),
+        .deleted = number_of(object, "deleted"),
+        .rejected = number_of(object, "rejected"),
+        .position_size = size,
     };
     if (size > 0)
         memcpy(state->position, json_string_value(position), size);

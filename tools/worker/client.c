@@ -10,7 +10,9 @@
  * reports over and sleep until these are answered. */
 
 enum {
-    BACKOFF_MS_MIN = 100, BACKOFF_MS_MAX = 5000, HEARTBEAT_MS_DEFAULT = 20 * 1000,
+    BACKOFF_MS_MIN = 100,
+    BACKOFF_MS_MAX = 5000,
+    HEARTBEAT_MS_DEFAULT = 20 * 1000,
     DRAIN_MS_MAX = 10 * 1000,
 };
 
@@ -59,8 +61,8 @@ static void take_welcome(struct client *client, const Sync__V1__WorkWelcome *mes
     client->owed = 0;
     client->heartbeat_ms = client_duration_ms(message->heartbeat_interval, HEARTBEAT_MS_DEFAULT);
     log_event(LOG_INFO, "connected", LOG_TEXT("server", client->settings->server),
-              LOG_TEXT("worker", message->worker_id),
-              LOG_INT("slots", client->settings->slots), LOG_INT("jobs", client->job_count));
+              LOG_TEXT("worker", message->worker_id), LOG_INT("slots", client->settings->slots),
+              LOG_INT("jobs", client->job_count));
     /* First what is ours still; then what waited meanwhile; then more work. */
     on_heartbeat_due(&client->heartbeat);
     reports_send_again(client);
@@ -101,8 +103,9 @@ static int64_t next_backoff_ms(struct client *client)
     struct random *random = random_real();
     int64_t most_ms = client->backoff_ms;
 
-    client->backoff_ms = most_ms == 0 ? BACKOFF_MS_MIN
-                         : most_ms * 2 < BACKOFF_MS_MAX ? most_ms * 2 : BACKOFF_MS_MAX;
+    client->backoff_ms = most_ms == 0                   ? BACKOFF_MS_MIN
+                         : most_ms * 2 < BACKOFF_MS_MAX ? most_ms * 2
+                                                        : BACKOFF_MS_MAX;
     return client->backoff_ms / 2 +
            (int64_t)random_below(random, (uint64_t)client->backoff_ms / 2 + 1);
 }
@@ -121,8 +124,7 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
         return;
     }
     /* One line when it goes, one for each longest wait: not one for each try. */
-    if (was_welcome || client->backoff_ms == BACKOFF_MS_MIN ||
-        client->backoff_ms == BACKOFF_MS_MAX)
+    if (was_welcome || client->backoff_ms == BACKOFF_MS_MIN || client->backoff_ms == BACKOFF_MS_MAX)
         log_event(LOG_WARNING, "not connected", LOG_TEXT("server", client->settings->server),
                   LOG_TEXT("code", rpc_code_name(status->code)),
                   LOG_TEXT("message", status->message), LOG_INT("retry_ms", delay_ms));
@@ -190,9 +192,12 @@ static void open_stream(struct client *client)
     request.message_case = SYNC__V1__WORK_REQUEST__MESSAGE_HELLO;
     request.hello = &hello;
     client->call = (struct client_call){
-        .path = "/sync.v1.WorkerService/Work", .response = &sync__v1__work_response__descriptor,
-        .request = &request.base, .streaming_request = true,
-        .on_message = on_message, .on_done = on_done,
+        .path = "/sync.v1.WorkerService/Work",
+        .response = &sync__v1__work_response__descriptor,
+        .request = &request.base,
+        .streaming_request = true,
+        .on_message = on_message,
+        .on_done = on_done,
     };
     client->open = true;
     client_call_start(client->channel, &client->call);
@@ -216,8 +221,8 @@ static void start_on_loop(struct loop_task *task)
 {
     struct client *client = container_of(task, struct client, start_task);
     const struct channel_options options = { .address = client->settings->server };
-    enum err e = channel_open(client->settings->loop, &options, &client->channel,
-                              &client->start_why);
+    enum err e =
+        channel_open(client->settings->loop, &options, &client->channel, &client->start_why);
 
     if (e == OK)
         open_stream(client);
@@ -243,7 +248,7 @@ void client_end_if_drained(struct client *client)
     if (!client->draining || client->job_count > 0)
         return;
     if (client->open) {
-        client_call_cancel(&client->call);    /* on_done() comes back here */
+        client_call_cancel(&client->call); /* on_done() comes back here */
         return;
     }
     loop_timer_stop(client->settings->loop, &client->retry);
@@ -307,9 +312,10 @@ static void client_init(struct client *client, const struct client_settings *set
 {
     client->port.report = reports_carry;
     client->settings = settings;
-    client->attempt_settings = (struct attempt_settings){
-        .connections_dir = settings->connections_dir, .data_dir = settings->data_dir,
-        .port = &client->port };
+    client->attempt_settings =
+        (struct attempt_settings){ .connections_dir = settings->connections_dir,
+                                   .data_dir = settings->data_dir,
+                                   .port = &client->port };
     client->heartbeat_ms = HEARTBEAT_MS_DEFAULT;
     client->retry.fire = on_retry;
     client->heartbeat.fire = on_heartbeat_due;
@@ -332,8 +338,8 @@ enum err client_start(const struct client_settings *settings, struct client **cl
     if (made == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     client_init(made, settings);
-    if (!settings->any_connection && !connection_list(settings->connections_dir, &made->sources,
-                                                      &made->targets, &problem)) {
+    if (!settings->any_connection &&
+        !connection_list(settings->connections_dir, &made->sources, &made->targets, &problem)) {
         client_free(made);
         return err_because(why, ERR_INVALID, "%.200s", problem.text);
     }

@@ -89,7 +89,8 @@ static void lose_earlier(struct client *client, const Sync__V1__Lease *lease)
     list_each_safe(link, &client->jobs) {
         struct job *job = container_of(link, struct job, link);
 
-        if (strcmp(lease_of(job)->job_id, lease->job_id) == 0 && lease_of(job)->epoch < lease->epoch)
+        if (strcmp(lease_of(job)->job_id, lease->job_id) == 0 &&
+            lease_of(job)->epoch < lease->epoch)
             lose_job(client, job);
     }
 }
@@ -105,7 +106,8 @@ static bool start_job(struct client *client, const Sync__V1__JobAssignment *assi
         free(job);
         return false;
     }
-    *job = (struct job){ .client = client, .ended.run = end_job,
+    *job = (struct job){ .client = client,
+                         .ended.run = end_job,
                          .ttl_ms = client_duration_ms(copy->lease_ttl, 3 * client->heartbeat_ms) };
     job->attempt = attempt_new(&client->attempt_settings, copy, loop_mono_ms() + job->ttl_ms);
     if (job->attempt == NULL || pthread_create(&job->thread, NULL, run_job, job) != 0) {

@@ -49,8 +49,11 @@ void reports_carry(struct report_port *port, struct attempt *attempt,
                    Sync__V1__WorkRequest *request, struct report_result *result)
 {
     struct client *client = container_of(port, struct client, port);
-    struct report report = { .task.run = take_report, .client = client, .attempt = attempt,
-                             .request = request, .result = result };
+    struct report report = { .task.run = take_report,
+                             .client = client,
+                             .attempt = attempt,
+                             .request = request,
+                             .result = result };
 
     link_init(&report.link);
     pthread_mutex_init(&report.lock, NULL);
@@ -74,8 +77,7 @@ void reports_take_result(struct client *client, uint64_t id, const Sync__V1__Wor
             continue;
         report->result->code = (enum rpc_code)message->code;
         report->result->directive = message->directive;
-        snprintf(report->result->message, sizeof report->result->message, "%s",
-                 message->message);
+        snprintf(report->result->message, sizeof report->result->message, "%s", message->message);
         ttl_ms = jobs_lease_ttl_ms(client, report->attempt);
         if (message->code == RPC_OK && ttl_ms > 0)
             attempt_renew(report->attempt, report->sent_ms + ttl_ms);

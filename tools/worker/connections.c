@@ -127,10 +127,12 @@ bool connection_find(const char *dir, const char *org, const char *name, json_t 
     if (dir == NULL)
         return problem_set(problem, PROBLEM_CONFIG,
                            "this worker has no connection \"%.128s\": it was started without "
-                           "--connections", name);
+                           "--connections",
+                           name);
     return problem_set(problem, PROBLEM_CONFIG,
                        "this worker has no connection \"%.128s\" for organisation \"%.128s\": "
-                       "there is no %.128s.json in its connections folder", name, org, name);
+                       "there is no %.128s.json in its connections folder",
+                       name, org, name);
 }
 
 static bool add_name(struct connection_names *names, const char *name, struct problem *problem)

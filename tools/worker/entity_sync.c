@@ -12,8 +12,11 @@
  * target store each together with the position behind it. */
 
 enum {
-    BATCH_ROWS = 1000, BATCH_BYTES = 4 << 20, BATCH_MS = 2000,
-    PAGE_ROWS_MAX = 65536, PAGE_BYTES_MAX = 64 << 20,   /* told without a position */
+    BATCH_ROWS = 1000,
+    BATCH_BYTES = 4 << 20,
+    BATCH_MS = 2000,
+    PAGE_ROWS_MAX = 65536,
+    PAGE_BYTES_MAX = 64 << 20, /* told without a position */
     WAIT_STEP_MS = 500,
 };
 
@@ -27,14 +30,14 @@ struct batched {
 struct collector {
     struct sink base;
     struct entity_sync *entity;
-    struct entity_state state;       /* as of the last position told */
+    struct entity_state state; /* as of the last position told */
     struct buffer bytes;
     struct batched *rows;
-    struct record *records;          /* as many, made for the target */
+    struct record *records; /* as many, made for the target */
     size_t count, room;
-    size_t behind;                   /* rows up to the last position told */
-    int64_t began_ms;                /* when the batch got its first row */
-    bool broken;                     /* the target, or the lease, let us down */
+    size_t behind;    /* rows up to the last position told */
+    int64_t began_ms; /* when the batch got its first row */
+    bool broken;      /* the target, or the lease, let us down */
     struct problem problem;
 };
 
@@ -100,7 +103,8 @@ static bool on_record(struct sink *sink, const struct record *record)
     if (collector->count == 0)
         collector->began_ms = mono_ms();
     row = &collector->rows[collector->count++];
-    *row = (struct batched){ .key = collector->bytes.size, .key_size = record->key.size,
+    *row = (struct batched){ .key = collector->bytes.size,
+                             .key_size = record->key.size,
                              .document_size = record->document.size,
                              .updated_at_ms = record->updated_at_ms,
                              .deleted = record->deleted };
@@ -125,8 +129,10 @@ static bool flush(struct collector *collector)
 {
     struct entity_sync *entity = collector->entity;
     struct target *target = entity->attempt->target;
-    struct batch batch = { .entity = entity->spec.name, .records = collector->records,
-                           .count = collector->behind, .state = &collector->state };
+    struct batch batch = { .entity = entity->spec.name,
+                           .records = collector->records,
+                           .count = collector->behind,
+                           .state = &collector->state };
 
     if (!attempt_may_write(entity->attempt))
         return false;
@@ -134,10 +140,11 @@ static bool flush(struct collector *collector)
         const struct batched *row = &collector->rows[i];
         const uint8_t *key = collector->bytes.data + row->key;
 
-        collector->records[i] = (struct record){
-            .key = bytes_of(key, row->key_size), .deleted = row->deleted,
-            .document = bytes_of(key + row->key_size, row->document_size),
-            .updated_at_ms = row->updated_at_ms };
+        collector->records[i] =
+            (struct record){ .key = bytes_of(key, row->key_size),
+                             .deleted = row->deleted,
+                             .document = bytes_of(key + row->key_size, row->document_size),
+                             .updated_at_ms = row->updated_at_ms };
     }
     if (!target->kind->write(target, &batch, &collector->problem))
         return false;
@@ -209,9 +216,8 @@ static bool on_reject(struct sink *sink, const char *where, const char *reason)
     const struct attempt *attempt = collector->entity->attempt;
 
     log_event(LOG_WARNING, "record rejected", LOG_TEXT("job", attempt->scope.run),
-              LOG_TEXT("org", attempt->scope.org),
-              LOG_TEXT("entity", collector->entity->spec.name), LOG_TEXT("where", where),
-              LOG_TEXT("reason", reason));
+              LOG_TEXT("org", attempt->scope.org), LOG_TEXT("entity", collector->entity->spec.name),
+              LOG_TEXT("where", where), LOG_TEXT("reason", reason));
     collector->state.rejected++;
     return !must_stop(collector);
 }
@@ -251,7 +257,8 @@ static void finish(struct collector *collector, enum read_end end)
 
 static struct read_request request_of(const struct entity_sync *entity)
 {
-    return (struct read_request){ .entity = entity->spec.name, .low_ms = entity->low_ms,
+    return (struct read_request){ .entity = entity->spec.name,
+                                  .low_ms = entity->low_ms,
                                   .collections = entity->extent.collections,
                                   .collection_count = entity->extent.collection_count };
 }
@@ -313,9 +320,12 @@ void entity_sync_run(struct entity_sync *entity)
         return;
     }
     *collector = (struct collector){
-        .base = { .record = on_record, .position = on_position, .reject = on_reject,
+        .base = { .record = on_record,
+                  .position = on_position,
+                  .reject = on_reject,
                   .wait = on_wait },
-        .entity = entity, .state = entity->stored,
+        .entity = entity,
+        .state = entity->stored,
     };
     if (attempt_may_write(entity->attempt) &&
         target->kind->begin(target, &entity->extent, &collector->state, &collector->problem)) {

@@ -19,9 +19,22 @@
 
 enum { EXIT_WRONG_USE = 2, SLOTS_MAX = 256, WORKER_ID_SIZE = WORKER_SIZE_MAX + 1 };
 
-enum { WORKER_SERVER, WORKER_CONNECTIONS, WORKER_ANY_CONNECTION, WORKER_DATA_DIR, WORKER_SLOTS,
-       WORKER_LEASE_TTL, WORKER_ID, WORKER_LOG_FORMAT, WORKER_LOG_LEVEL, WORKER_CONFIG, WORKER_CHECK_CONFIG,
-       WORKER_HELP, WORKER_VERSION, WORKER_SETTING_COUNT };
+enum {
+    WORKER_SERVER,
+    WORKER_CONNECTIONS,
+    WORKER_ANY_CONNECTION,
+    WORKER_DATA_DIR,
+    WORKER_SLOTS,
+    WORKER_LEASE_TTL,
+    WORKER_ID,
+    WORKER_LOG_FORMAT,
+    WORKER_LOG_LEVEL,
+    WORKER_CONFIG,
+    WORKER_CHECK_CONFIG,
+    WORKER_HELP,
+    WORKER_VERSION,
+    WORKER_SETTING_COUNT
+};
 
 /* clang-format off */
 static const struct setting table[WORKER_SETTING_COUNT] = {
@@ -113,8 +126,7 @@ static enum err check(const struct client_settings *client, struct why *why)
     struct problem problem;
 
     if (strlen(client->worker_id) > WORKER_SIZE_MAX)
-        return err_because(why, ERR_INVALID, "--worker-id: at most %d characters",
-                           WORKER_SIZE_MAX);
+        return err_because(why, ERR_INVALID, "--worker-id: at most %d characters", WORKER_SIZE_MAX);
     if (!client->any_connection &&
         !connection_list(client->connections_dir, &sources, &targets, &problem))
         return err_because(why, ERR_INVALID, "--connections: %.200s", problem.text);
@@ -154,9 +166,9 @@ static enum err work(struct client_settings *settings, const sigset_t *ending, s
     e = client_start(settings, &client, why);
     if (e == OK) {
         log_event(LOG_INFO, "started", LOG_TEXT("server", settings->server),
-                  LOG_TEXT("worker", settings->worker_id),
-                  LOG_TEXT("data_dir", settings->data_dir), LOG_TEXT("version", SYNC_VERSION),
-                  LOG_INT("slots", settings->slots), LOG_INT("pid", getpid()));
+                  LOG_TEXT("worker", settings->worker_id), LOG_TEXT("data_dir", settings->data_dir),
+                  LOG_TEXT("version", SYNC_VERSION), LOG_INT("slots", settings->slots),
+                  LOG_INT("pid", getpid()));
         wait_for_end(ending);
         client_drain(client);
     }
@@ -189,7 +201,8 @@ static int run(const struct settings *settings, enum err e, struct why *why)
 {
     char id[WORKER_ID_SIZE];
     struct client_settings client = {
-        .server = settings_text(settings, WORKER_SERVER), .worker_id = id,
+        .server = settings_text(settings, WORKER_SERVER),
+        .worker_id = id,
         .connections_dir = settings_text(settings, WORKER_CONNECTIONS),
         .data_dir = settings_text(settings, WORKER_DATA_DIR),
         .slots = (unsigned)settings_number(settings, WORKER_SLOTS),

@@ -86,7 +86,8 @@ static void plan_entity(struct attempt *attempt, struct entity_sync *entity)
 
     entity->attempt = attempt;
     entity->low_ms = low_of(assignment, entity->spec.name);
-    entity->extent = (struct extent){ .entity = entity->spec.name, .whole = entity->low_ms == 0,
+    entity->extent = (struct extent){ .entity = entity->spec.name,
+                                      .whole = entity->low_ms == 0,
                                       .allow_mass_delete = assignment->data->allow_mass_delete };
     if (entity->spec.narrowed_by != NULL && filters != NULL && filters->n_collections > 0) {
         entity->extent.narrowed_by = entity->spec.narrowed_by;
@@ -108,8 +109,9 @@ static bool check_filters(const struct attempt *attempt, struct problem *problem
     for (size_t i = 0; i < attempt->entity_count; i++)
         if (attempt->entities[i].extent.narrowed_by != NULL)
             return true;
-    return problem_set(problem, PROBLEM_CONFIG,
-                       "filters.collections: nothing this job reads can be narrowed by collections");
+    return problem_set(
+        problem, PROBLEM_CONFIG,
+        "filters.collections: nothing this job reads can be narrowed by collections");
 }
 
 /* Two names that differ only in case would be one table, or one file. */
@@ -184,9 +186,12 @@ bool attempt_plan(struct attempt *attempt, struct problem *problem)
     const Sync__V1__JobAssignment *assignment = attempt->assignment;
 
     attempt->scope = (struct target_scope){
-        .data_dir = attempt->settings->data_dir, .org = assignment->org_id,
-        .sync = assignment->name, .source = assignment->data->source,
-        .run = assignment->lease->job_id, .run_generation = assignment->generation,
+        .data_dir = attempt->settings->data_dir,
+        .org = assignment->org_id,
+        .sync = assignment->name,
+        .source = assignment->data->source,
+        .run = assignment->lease->job_id,
+        .run_generation = assignment->generation,
         .epoch = assignment->lease->epoch,
     };
     problem->class = PROBLEM_NONE;

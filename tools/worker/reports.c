@@ -13,7 +13,7 @@ enum { TRY_AGAIN_MS = 1000, TRIES_MAX = 30 };
 struct telling {
     Sync__V1__EntityProgress *entities;
     Sync__V1__EntityProgress **list;
-    struct bytes checkpoint;         /* ours to free; empty: none */
+    struct bytes checkpoint; /* ours to free; empty: none */
 };
 
 static void tell_entity(const struct entity_sync *entity, Sync__V1__EntityProgress *progress)
@@ -25,8 +25,7 @@ static void tell_entity(const struct entity_sync *entity, Sync__V1__EntityProgre
     progress->complete = entity->stored.phase != ENTITY_READING;
     if (entity->total_known) {
         progress->total_set_case = SYNC__V1__ENTITY_PROGRESS__TOTAL_SET_TOTAL;
-        progress->total = entity->total > entity->stored.done ? entity->total
-                                                              : entity->stored.done;
+        progress->total = entity->total > entity->stored.done ? entity->total : entity->stored.done;
     }
 }
 
@@ -200,9 +199,12 @@ void report_release(struct attempt *attempt)
 static Sync__V1__FailureClass failure_class(enum problem_class class)
 {
     switch (class) {
-    case PROBLEM_CONFIG: return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_CONFIG;
-    case PROBLEM_FATAL: return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_FATAL;
-    case PROBLEM_RATE_LIMITED: return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_RATE_LIMITED;
+    case PROBLEM_CONFIG:
+        return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_CONFIG;
+    case PROBLEM_FATAL:
+        return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_FATAL;
+    case PROBLEM_RATE_LIMITED:
+        return SYNC__V1__FAILURE_CLASS__FAILURE_CLASS_RATE_LIMITED;
     case PROBLEM_NONE:
     case PROBLEM_TRANSIENT:
     case PROBLEM_LOST:

@@ -27,7 +27,7 @@ struct fixture {
 
     /* what the server answers */
     Sync__V1__Directive directive;
-    unsigned after;              /* so many reports */
+    unsigned after; /* so many reports */
     enum rpc_code code;
 
     /* what it was told */
@@ -99,7 +99,8 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     *f = (struct fixture){ .data = "{\"demo\":{\"size\":3000,\"now\":\"2025-03-01T10:00:00Z\"}}",
-                           .entity = "", .concurrency = 2,
+                           .entity = "",
+                           .concurrency = 2,
                            .directive = SYNC__V1__DIRECTIVE__DIRECTIVE_CONTINUE,
                            .port.report = on_report };
     folder_make(f->dir);
@@ -129,17 +130,17 @@ static Sync__V1__JobAssignment *make_assignment(struct fixture *f, const char *s
     uint8_t *packed;
     size_t size;
 
-    lease.job_id = (char *)(uintptr_t)"job_1";
+    lease.job_id = (char *)(uintptr_t) "job_1";
     lease.epoch = ++f->epoch;
     data.source = (char *)(uintptr_t)source;
-    data.target = (char *)(uintptr_t)"local";
+    data.target = (char *)(uintptr_t) "local";
     data.entity = (char *)(uintptr_t)f->entity;
     data.json = (char *)(uintptr_t)f->data;
     options.concurrency_set_case = SYNC__V1__JOB_OPTIONS__CONCURRENCY_SET_CONCURRENCY;
     options.concurrency = f->concurrency;
     message.lease = &lease;
-    message.org_id = (char *)(uintptr_t)"acme";
-    message.name = (char *)(uintptr_t)"nightly";
+    message.org_id = (char *)(uintptr_t) "acme";
+    message.name = (char *)(uintptr_t) "nightly";
     message.data = &data;
     message.options = &options;
     message.generation = 1;
@@ -308,7 +309,7 @@ static void nothing_is_written_while_the_lease_may_be_somebody_else_s(void **sta
     struct timespec moment = { .tv_nsec = 200 * 1000 * 1000 };
 
     assert_int_equal(pthread_create(&thread, NULL, run_thread, attempt), 0);
-    nanosleep(&moment, NULL);    /* nothing happens: nothing can be waited for */
+    nanosleep(&moment, NULL); /* nothing happens: nothing can be waited for */
     assert_int_equal(count(f, "SELECT count(*) FROM sync_state"), 0);
     attempt_renew(attempt, mono_ms() + 60 * 1000);
     pthread_join(thread, NULL);
@@ -323,7 +324,7 @@ static void an_incremental_read_adds_changes_and_sweeps_nothing(void **state)
 
     run(f, "demo");
     f->data = "{\"demo\":{\"size\":3000,\"now\":\"2025-03-01T16:00:00Z\"}}";
-    f->low_s = 1740823200;       /* 2025-03-01T10:00:00Z */
+    f->low_s = 1740823200; /* 2025-03-01T10:00:00Z */
     f->checkpoint[0] = '\0';
     f->epoch = 0;
     f->entity = "orders";
@@ -343,7 +344,8 @@ static void an_incremental_read_adds_changes_and_sweeps_nothing(void **state)
     assert_int_equal(count(f, "SELECT count(*) FROM orders WHERE deleted_at IS NULL"),
                      count(f, "SELECT count(*) FROM orders") - (int64_t)f->deleted);
     assert_int_equal(count(f, "SELECT count(*) FROM sync_state WHERE entity = 'orders'"
-                              " AND phase = 'read'"), 1);
+                              " AND phase = 'read'"),
+                     1);
 }
 
 int main(void)

@@ -31,8 +31,10 @@ static int setup(void **state)
     folder_make(f->dir);
     work_server_open(&f->server);
     snprintf(f->address, sizeof f->address, "%s", rpc_server_address(f->server.server));
-    f->settings = (struct client_settings){ .server = f->address, .worker_id = "tester",
-                                            .data_dir = f->dir, .slots = 3,
+    f->settings = (struct client_settings){ .server = f->address,
+                                            .worker_id = "tester",
+                                            .data_dir = f->dir,
+                                            .slots = 3,
                                             .loop = loop_new() };
     assert_int_equal(loop_start(f->settings.loop, "client"), OK);
     assert_int_equal(client_start(&f->settings, &f->client, &why), OK);
@@ -90,7 +92,7 @@ static void a_report_without_an_answer_is_sent_again_on_the_next_stream(void **s
     struct fixture *f = *state;
 
     work_server_wait(&f->server, &f->server.slots, 3);
-    f->server.mute = true;       /* nobody is at work yet */
+    f->server.mute = true; /* nobody is at work yet */
     work_server_push(&f->server, quick);
     work_server_wait(&f->server, &f->server.completes, 1);
     pthread_mutex_lock(&f->server.lock);

@@ -26,8 +26,9 @@ static struct source *shop_at(const char *now)
     char config[256];
 
     snprintf(config, sizeof config,
-             "{\"kind\": \"demo\", \"seed\": 7, \"size\": 400, \"update_seconds\": 3600,"
-             " \"lifetime_seconds\": 7200, \"now\": \"%s\"}", now);
+             "{\"kind\": \"demo\", \"seed\": 7, \"size\": 400, \"updateSeconds\": 3600,"
+             " \"lifetimeSeconds\": 7200, \"now\": \"%s\"}",
+             now);
     return source_open("demo", config, "{}");
 }
 
@@ -109,9 +110,8 @@ static void documents_are_json_objects_with_the_record_s_key_and_time(void **sta
             const char *time = json_string_value(json_object_get(document, "updatedAt"));
 
             assert_true(json_is_object(document));
-            assert_string_equal(
-                json_string_value(json_object_get(document, "legacyResourceId")),
-                read.told[i].key);
+            assert_string_equal(json_string_value(json_object_get(document, "legacyResourceId")),
+                                read.told[i].key);
             assert_int_equal(at(time), read.told[i].updated_at_ms);
             json_decref(document);
         }
@@ -226,8 +226,8 @@ static bool is_in(const char *document, const char *handle)
     size_t i;
     bool found = false;
 
-    json_array_foreach(json_object_get(parsed, "collections"), i, item)
-        found = found || strcmp(json_string_value(item), handle) == 0;
+    json_array_foreach(json_object_get(parsed, "collections"), i, item) found =
+        found || strcmp(json_string_value(item), handle) == 0;
     json_decref(parsed);
     return found;
 }
@@ -236,7 +236,8 @@ static void a_filter_by_collections_tells_exactly_their_products(void **state)
 {
     static const char *const handles[] = { "summer-collection" };
     struct source *source = shop_at("2025-03-01T10:00:00Z");
-    struct read_request request = { .entity = "products", .collections = handles,
+    struct read_request request = { .entity = "products",
+                                    .collections = handles,
                                     .collection_count = 1 };
     struct problem problem = { 0 };
     struct recorder all, some;
@@ -263,7 +264,8 @@ static void an_unknown_collection_is_the_caller_s_mistake(void **state)
 {
     static const char *const handles[] = { "winter-collection" };
     struct source *source = shop_at("2025-03-01T10:00:00Z");
-    struct read_request request = { .entity = "products", .collections = handles,
+    struct read_request request = { .entity = "products",
+                                    .collections = handles,
                                     .collection_count = 1 };
     struct problem problem = { 0 };
     struct recorder read;
@@ -278,8 +280,8 @@ static void an_unknown_collection_is_the_caller_s_mistake(void **state)
 
 static void the_pace_is_kept(void **state)
 {
-    struct source *source = source_open("demo", "{\"kind\": \"demo\", \"size\": 100}",
-                                        "{\"demo\": {\"pace\": 100}}");
+    struct source *source =
+        source_open("demo", "{\"kind\": \"demo\", \"size\": 100}", "{\"demo\": {\"pace\": 100}}");
     struct recorder read;
 
     (void)state;
@@ -293,7 +295,8 @@ static void the_pace_is_kept(void **state)
 
 static void other_seeds_are_other_shops(void **state)
 {
-    struct source *source = source_open("demo",
+    struct source *source = source_open(
+        "demo",
         "{\"kind\": \"demo\", \"seed\": 8, \"size\": 400, \"now\": \"2025-03-01T10:00:00Z\"}",
         "{}");
     struct recorder seven, eight;
@@ -311,10 +314,13 @@ static void other_seeds_are_other_shops(void **state)
 static void wrong_settings_are_refused_by_name(void **state)
 {
     static const char *const wrong[][2] = {
-        { "{\"sise\": 10}", "sise" }, { "{\"size\": -1}", "size" },
-        { "{\"size\": {\"product\": 1}}", "product" }, { "{\"pace\": \"fast\"}", "pace" },
-        { "{\"now\": \"yesterday\"}", "now" }, { "{\"now\": \"2024-01-01T00:00:00Z\"}", "now" },
-        { "{\"lifetime_seconds\": 5}", "lifetime_seconds" },
+        { "{\"sise\": 10}", "sise" },
+        { "{\"size\": -1}", "size" },
+        { "{\"size\": {\"product\": 1}}", "product" },
+        { "{\"pace\": \"fast\"}", "pace" },
+        { "{\"now\": \"yesterday\"}", "now" },
+        { "{\"now\": \"2024-01-01T00:00:00Z\"}", "now" },
+        { "{\"lifetimeSeconds\": 5}", "lifetimeSeconds" },
     };
     struct problem problem;
 

@@ -33,7 +33,8 @@ static void members_are_shown_as_they_were_written(void **state)
 
     (void)state;
     assert_true(scan(" {\"id\" : 123456789012345678901234567890, \"a\":[1,{\"id\":2}],"
-                     "\"b\":9.990, \"c\\n\":\"x\\u0041\" } ", &seen, &reason));
+                     "\"b\":9.990, \"c\\n\":\"x\\u0041\" } ",
+                     &seen, &reason));
     buffer_add_char(&seen, '\0');
     assert_string_equal((char *)seen.data,
                         "id=123456789012345678901234567890;a=[1,{\"id\":2}];b=9.990;"
@@ -44,11 +45,36 @@ static void members_are_shown_as_they_were_written(void **state)
 static void what_is_not_one_object_is_refused(void **state)
 {
     static const char *const wrong[] = {
-        "", " ", "[]", "1", "\"a\"", "{", "{}{}", "{} x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-        "{a:1}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":+1}",
-        "{\"a\":NaN}", "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\n\"}",
-        "{\"a\":\"b", "{\"a\":[1,]}", "{\"a\":[1 2]}", "{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}",
-        "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xf4\x90\x80\x80\"}", "{\"a\":\"\xe2\x82",
+        "",
+        " ",
+        "[]",
+        "1",
+        "\"a\"",
+        "{",
+        "{}{}",
+        "{} x",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":-}",
+        "{\"a\":1e}",
+        "{\"a\":+1}",
+        "{\"a\":NaN}",
+        "{\"a\":tru}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"b",
+        "{\"a\":[1,]}",
+        "{\"a\":[1 2]}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\xc0\x80\"}",
+        "{\"a\":\"\xed\xa0\x80\"}",
+        "{\"a\":\"\xf4\x90\x80\x80\"}",
+        "{\"a\":\"\xe2\x82",
     };
     struct buffer seen = { 0 };
     const char *reason;
@@ -100,7 +126,8 @@ static void escapes_are_undone(void **state)
     assert_unescapes("\"\\u0041\\u00e9\\u20ac\"", "A\xc3\xa9\xe2\x82\xac");
     assert_unescapes("\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80");
     assert_unescapes("\"\\ud83dx\"", "\xef\xbf\xbdx");
-    assert_unescapes("\"\\ud83d\\u0041\"", "\xef\xbf\xbd" "A");
+    assert_unescapes("\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
+                                           "A");
 }
 
 static void text_survives_writing_and_reading(void **state)

@@ -55,7 +55,8 @@ static void ndjson_documents_stay_as_they_are(void **state)
                  "{\"id\": \"a\", \"price\": 9.990, \"n\": 123456789012345678901}\n"
                  "\n"
                  "{\"id\":-12.0,\"updatedAt\":\"2025-01-01T00:00:00Z\"}\r\n"
-                 "{\"id\":\"last \\u00e9\"}", 0644);
+                 "{\"id\":\"last \\u00e9\"}",
+                 0644);
     assert_int_equal(read_with(f, "products", "", 0), READ_DONE);
     assert_int_equal(f->read.count, 3);
     assert_int_equal(f->read.total, 3);
@@ -68,7 +69,7 @@ static void ndjson_documents_stay_as_they_are(void **state)
 
 static void a_bad_line_fails_the_read_and_says_where(void **state)
 {
-    static const char *const bad[] = { "{\"id\":1", "[1]", "{\"name\":\"no key\"}",
+    static const char *const bad[] = { "{\"id\":1",     "[1]",           "{\"name\":\"no key\"}",
                                        "{\"id\":null}", "{\"id\":\"\"}", "{\"id\":\"\xff\"}" };
     struct fixture *f = *state;
 
@@ -89,11 +90,11 @@ static void bad_lines_may_be_allowed_up_to_a_number(void **state)
     struct fixture *f = *state;
 
     folder_write(f->dir, "a.jsonl", "{\"id\":1}\noops\n{\"id\":3}\noops\n{\"id\":5}\n", 0644);
-    assert_int_equal(read_with(f, "a", ", \"max_bad_records\": 2", 0), READ_DONE);
+    assert_int_equal(read_with(f, "a", ", \"maxBadRecords\": 2", 0), READ_DONE);
     assert_int_equal(f->read.count, 3);
     assert_int_equal(f->read.rejected, 2);
     f->read.position_size = 0;
-    assert_int_equal(read_with(f, "a", ", \"max_bad_records\": 1", 0), READ_FAILED);
+    assert_int_equal(read_with(f, "a", ", \"maxBadRecords\": 1", 0), READ_FAILED);
 }
 
 static void csv_records_become_objects(void **state)
@@ -103,22 +104,25 @@ static void csv_records_become_objects(void **state)
     folder_write(f->dir, "c.csv",
                  "\xef\xbb\xbfsku;title;updated_at\r\n"
                  "1;\"a \"\"b\"\"\nc;d\";2025-01-01T00:00:00Z\r\n"
-                 "2;plain;never\r\n", 0644);
-    assert_int_equal(read_with(f, "c", ", \"delimiter\": \";\", \"entities\":"
-                                       " {\"c\": {\"key\": \"sku\"}}", 0), READ_DONE);
+                 "2;plain;never\r\n",
+                 0644);
+    assert_int_equal(read_with(f, "c",
+                               ", \"delimiter\": \";\", \"entities\":"
+                               " {\"c\": {\"key\": \"sku\"}}",
+                               0),
+                     READ_DONE);
     assert_int_equal(f->read.count, 2);
     assert_string_equal(f->read.told[0].key, "1");
-    assert_string_equal(f->read.told[0].document,
-                        "{\"sku\":\"1\",\"title\":\"a \\\"b\\\"\\nc;d\","
-                        "\"updated_at\":\"2025-01-01T00:00:00Z\"}");
+    assert_string_equal(f->read.told[0].document, "{\"sku\":\"1\",\"title\":\"a \\\"b\\\"\\nc;d\","
+                                                  "\"updated_at\":\"2025-01-01T00:00:00Z\"}");
     assert_int_equal(f->read.told[0].updated_at_ms, 1735689600000);
     assert_int_equal(f->read.told[1].updated_at_ms, 0);
 }
 
 static void csv_with_a_wrong_number_of_fields_or_columns_is_refused(void **state)
 {
-    static const char *const wrong[] = { "id,name\n1\n", "id,id\n", "id,\n", "key\n1\n", "",
-                                         "id,name\n1,\"x\n" };
+    static const char *const wrong[] = { "id,name\n1\n", "id,id\n", "id,\n",
+                                         "key\n1\n",     "",        "id,name\n1,\"x\n" };
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -135,7 +139,8 @@ static void only_changes_are_told_where_times_are_known(void **state)
     folder_write(f->dir, "a.ndjson",
                  "{\"id\":1,\"updatedAt\":\"2024-12-31T23:59:59.999Z\"}\n"
                  "{\"id\":2,\"updatedAt\":\"2025-01-01T00:00:00Z\"}\n"
-                 "{\"id\":3}\n", 0644);
+                 "{\"id\":3}\n",
+                 0644);
     assert_int_equal(read_with(f, "a", "", 1735689600000), READ_DONE);
     assert_int_equal(f->read.count, 2);
     assert_string_equal(f->read.told[0].key, "2");

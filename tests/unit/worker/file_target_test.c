@@ -22,8 +22,12 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     folder_make(f->dir);
-    f->scope = (struct target_scope){ .data_dir = f->dir, .org = "acme", .sync = "nightly",
-                                      .source = "shop", .run = "job_1", .run_generation = 1,
+    f->scope = (struct target_scope){ .data_dir = f->dir,
+                                      .org = "acme",
+                                      .sync = "nightly",
+                                      .source = "shop",
+                                      .run = "job_1",
+                                      .run_generation = 1,
                                       .epoch = 1 };
     f->extent = (struct extent){ .entity = "products", .whole = true };
     *state = f;
@@ -57,8 +61,9 @@ static bool begin(struct fixture *f)
 
 static bool write_record(struct fixture *f, const struct record *record)
 {
-    struct batch batch = { .entity = f->extent.entity, .records = record, .count = 1,
-                           .state = &f->state };
+    struct batch batch = {
+        .entity = f->extent.entity, .records = record, .count = 1, .state = &f->state
+    };
 
     f->state.done++;
     return f->target->kind->write(f->target, &batch, &f->problem);
@@ -66,8 +71,8 @@ static bool write_record(struct fixture *f, const struct record *record)
 
 static bool put(struct fixture *f, const char *document)
 {
-    return write_record(f, &(struct record){ .key = bytes_of_text("k"),
-                                             .document = bytes_of_text(document) });
+    return write_record(
+        f, &(struct record){ .key = bytes_of_text("k"), .document = bytes_of_text(document) });
 }
 
 static bool sweep(struct fixture *f)
@@ -134,8 +139,9 @@ static void changes_are_appended(void **state)
     f->extent.whole = false;
     assert_true(begin(f));
     assert_true(put(f, "{\"v\":2}"));
-    assert_true(write_record(f, &(struct record){ .key = bytes_of_text("a\"b"), .deleted = true,
-                                                  .updated_at_ms = 1000 }));
+    assert_true(write_record(
+        f,
+        &(struct record){ .key = bytes_of_text("a\"b"), .deleted = true, .updated_at_ms = 1000 }));
     assert_file(f, "products.ndjson",
                 "{\"v\":1}\n{\"v\":2}\n"
                 "{\"_deleted\":true,\"_key\":\"a\\\"b\",\"_at\":\"1970-01-01T00:00:01Z\"}\n");

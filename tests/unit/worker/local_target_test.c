@@ -25,8 +25,12 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     folder_make(f->dir);
-    f->scope = (struct target_scope){ .data_dir = f->dir, .org = "acme", .sync = "nightly",
-                                      .source = "shop", .run = "job_1", .run_generation = 1,
+    f->scope = (struct target_scope){ .data_dir = f->dir,
+                                      .org = "acme",
+                                      .sync = "nightly",
+                                      .source = "shop",
+                                      .run = "job_1",
+                                      .run_generation = 1,
                                       .epoch = 1 };
     f->extent = (struct extent){ .entity = "products", .whole = true };
     *state = f;
@@ -79,8 +83,9 @@ static void begin_run(struct fixture *f, const char *run)
 
 static bool write_record(struct fixture *f, const struct record *record)
 {
-    struct batch batch = { .entity = f->extent.entity, .records = record, .count = 1,
-                           .state = &f->state };
+    struct batch batch = {
+        .entity = f->extent.entity, .records = record, .count = 1, .state = &f->state
+    };
 
     f->state.done++;
     f->state.position_size = record->key.size;
@@ -97,8 +102,9 @@ static bool put(struct fixture *f, const char *key, const char *document, int64_
 
 static bool del(struct fixture *f, const char *key, int64_t time_ms)
 {
-    return write_record(f, &(struct record){ .key = bytes_of_text(key), .deleted = true,
-                                             .updated_at_ms = time_ms });
+    return write_record(
+        f,
+        &(struct record){ .key = bytes_of_text(key), .deleted = true, .updated_at_ms = time_ms });
 }
 
 static bool sweep(struct fixture *f)
@@ -454,13 +460,14 @@ static void write_until_killed(struct fixture *f, int told)
     for (unsigned next = (unsigned)f->state.done;; next += 10) {
         struct record records[10];
         char keys[10][16];
-        struct batch batch = { .entity = "products", .records = records, .count = 10,
-                               .state = &f->state };
+        struct batch batch = {
+            .entity = "products", .records = records, .count = 10, .state = &f->state
+        };
 
         for (unsigned i = 0; i < 10; i++) {
             snprintf(keys[i], sizeof keys[i], "%08u", next + i);
-            records[i] = (struct record){ .key = bytes_of_text(keys[i]),
-                                          .document = bytes_of_text("{}") };
+            records[i] =
+                (struct record){ .key = bytes_of_text(keys[i]), .document = bytes_of_text("{}") };
         }
         f->state.done += 10;
         f->state.position_size = 8;
@@ -499,8 +506,7 @@ static void rows_and_position_agree_after_a_kill(void **state)
         f->scope.epoch++;
         begin_run(f, "job_1");
         assert_in_range(f->state.done, told, told + 10);
-        snprintf(expected, sizeof expected, "%llu",
-                 (unsigned long long)f->state.done);
+        snprintf(expected, sizeof expected, "%llu", (unsigned long long)f->state.done);
         assert_string_equal(query(f, "SELECT count(*) FROM products"), expected);
         assert_int_equal(atoll(query(f, "SELECT max(key) FROM products")) + 1, f->state.done);
         close_target(f);

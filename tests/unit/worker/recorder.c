@@ -57,8 +57,10 @@ static bool on_wait(struct sink *sink, int64_t ms)
 
 void recorder_init(struct recorder *recorder)
 {
-    *recorder = (struct recorder){ .sink = { .record = on_record, .position = on_position,
-                                             .reject = on_reject, .wait = on_wait } };
+    *recorder = (struct recorder){ .sink = { .record = on_record,
+                                             .position = on_position,
+                                             .reject = on_reject,
+                                             .wait = on_wait } };
 }
 
 void recorder_free(struct recorder *recorder)
@@ -78,8 +80,8 @@ const struct told *recorder_find(const struct recorder *recorder, const char *ke
     return NULL;
 }
 
-static bool try_open(const char *kind, const char *config, const char *data,
-                     struct source **source, struct problem *problem)
+static bool try_open(const char *kind, const char *config, const char *data, struct source **source,
+                     struct problem *problem)
 {
     json_t *parsed = json_loads(config, 0, NULL), *job = json_loads(data, 0, NULL);
     bool good;
@@ -102,8 +104,7 @@ struct source *source_open(const char *kind, const char *config, const char *dat
     return source;
 }
 
-void source_refuses(const char *kind, const char *config, const char *data,
-                    struct problem *problem)
+void source_refuses(const char *kind, const char *config, const char *data, struct problem *problem)
 {
     struct source *source = NULL;
 
@@ -115,7 +116,8 @@ enum read_end source_read(struct source *source, const char *entity, int64_t low
                           struct recorder *recorder)
 {
     char position[POSITION_SIZE_MAX];
-    struct read_request request = { .entity = entity, .low_ms = low_ms,
+    struct read_request request = { .entity = entity,
+                                    .low_ms = low_ms,
                                     .position = bytes_of(position, recorder->position_size) };
     struct problem problem = { 0 };
     enum read_end end;

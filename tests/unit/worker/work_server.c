@@ -46,13 +46,13 @@ static void push_job(struct work_server *server, struct rpc_call *call)
     snprintf(id, sizeof id, "job_%u", ++server->job_number);
     lease.job_id = id;
     lease.epoch = 1;
-    data.source = (char *)(uintptr_t)"demo";
-    data.target = (char *)(uintptr_t)"local";
+    data.source = (char *)(uintptr_t) "demo";
+    data.target = (char *)(uintptr_t) "local";
     data.json = (char *)(uintptr_t)server->push_data;
     ttl.seconds = 60;
     job.lease = &lease;
-    job.org_id = (char *)(uintptr_t)"acme";
-    job.name = (char *)(uintptr_t)"nightly";
+    job.org_id = (char *)(uintptr_t) "acme";
+    job.name = (char *)(uintptr_t) "nightly";
     job.data = &data;
     job.generation = 1;
     job.lease_ttl = &ttl;
@@ -191,11 +191,14 @@ void work_server_open(struct work_server *server)
     server->directive = SYNC__V1__DIRECTIVE__DIRECTIVE_CONTINUE;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->changed, NULL);
-    server->method = (struct rpc_method){
-        .name = "Work", .kind = RPC_BIDI, .request = &sync__v1__work_request__descriptor,
-        .response = &sync__v1__work_response__descriptor, .start = start_work };
+    server->method = (struct rpc_method){ .name = "Work",
+                                          .kind = RPC_BIDI,
+                                          .request = &sync__v1__work_request__descriptor,
+                                          .response = &sync__v1__work_response__descriptor,
+                                          .start = start_work };
     server->service = (struct rpc_service){ .name = "sync.v1.WorkerService",
-                                            .methods = &server->method, .method_count = 1,
+                                            .methods = &server->method,
+                                            .method_count = 1,
                                             .context = server };
     server->registry = rpc_registry_new();
     rpc_registry_add(server->registry, &server->service);
@@ -245,8 +248,10 @@ static void post_errand(struct work_server *server, bool break_it)
 
     pthread_mutex_lock(&server->lock);
     if (server->call != NULL) {
-        *errand = (struct errand){ .task.run = run_errand, .server = server,
-                                   .call = call_hold(server->call), .break_it = break_it };
+        *errand = (struct errand){ .task.run = run_errand,
+                                   .server = server,
+                                   .call = call_hold(server->call),
+                                   .break_it = break_it };
         call_post(errand->call, &errand->task);
         errand = NULL;
     }

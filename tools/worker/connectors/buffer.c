@@ -64,11 +64,21 @@ static void add_escaped(struct buffer *buffer, uint8_t c)
     char text[8];
 
     switch (c) {
-    case '"':  buffer_add_text(buffer, "\\\""); return;
-    case '\\': buffer_add_text(buffer, "\\\\"); return;
-    case '\n': buffer_add_text(buffer, "\\n"); return;
-    case '\r': buffer_add_text(buffer, "\\r"); return;
-    case '\t': buffer_add_text(buffer, "\\t"); return;
+    case '"':
+        buffer_add_text(buffer, "\\\"");
+        return;
+    case '\\':
+        buffer_add_text(buffer, "\\\\");
+        return;
+    case '\n':
+        buffer_add_text(buffer, "\\n");
+        return;
+    case '\r':
+        buffer_add_text(buffer, "\\r");
+        return;
+    case '\t':
+        buffer_add_text(buffer, "\\t");
+        return;
     default:
         snprintf(text, sizeof text, "\\u%04x", c);
         buffer_add_text(buffer, text);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 bool config_number(const json_t *object, const char *name, int64_t least, int64_t most,
-                     int64_t *value, struct problem *problem)
+                   int64_t *value, struct problem *problem)
 {
     const json_t *member = json_object_get(object, name);
 
@@ -22,7 +22,7 @@ bool config_number(const json_t *object, const char *name, int64_t least, int64_
 }
 
 bool config_text(const json_t *object, const char *name, const char **value,
-                   struct problem *problem)
+                 struct problem *problem)
 {
     const json_t *member = json_object_get(object, name);
 
@@ -34,8 +34,7 @@ bool config_text(const json_t *object, const char *name, const char **value,
     return true;
 }
 
-bool config_time(const json_t *object, const char *name, int64_t *time_ms,
-                   struct problem *problem)
+bool config_time(const json_t *object, const char *name, int64_t *time_ms, struct problem *problem)
 {
     const char *text = NULL;
 
@@ -61,9 +60,11 @@ bool config_known(const json_t *object, const char *const names[], struct proble
     json_t *value;
 
     /* The macro wants a pointer it may write through, and does not. */
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-        if (!is_among(name, names))
-            return problem_set(problem, PROBLEM_CONFIG, "\"%s\" is not a setting of this kind",
-                               name);
+    json_object_foreach(
+        (json_t *)(uintptr_t)object, name,
+        value) if (!is_among(name,
+                             names)) return problem_set(problem, PROBLEM_CONFIG,
+                                                        "\"%s\" is not a setting of this kind",
+                                                        name);
     return true;
 }

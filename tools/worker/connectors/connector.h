@@ -165,9 +165,9 @@ struct target_kind {
      * if a later lease has begun: then nothing is stored. */
     bool (*write)(struct target *target, const struct batch *batch, struct problem *problem);
     /* Only if the extent is whole, and everything was read: what was not seen
-     * since begin() is deleted, inside the extent, unless that would be most of
-     * it (PROBLEM_CONFIG), or records were rejected. `state` is stored with it: its `deleted` counted up,
-     * its phase ENTITY_SWEPT. */
+     * since begin() is deleted, inside the extent. Not if records were rejected;
+     * and not if it would be most of the rows (PROBLEM_CONFIG). `state` is
+     * stored with it: its `deleted` counted up, its phase ENTITY_SWEPT. */
     bool (*sweep)(struct target *target, const struct extent *extent,
                   struct entity_state *state, struct problem *problem);
     void (*close)(struct target *target);

@@ -15,22 +15,26 @@
  *   seed               another number, another shop (1)
  *   size               rows of the whole shop (2000), or {"products": 10, ...}
  *   pace               rows per second and entity; 0: as fast as possible (0)
- *   update_seconds     between two changes of a row, on average; 0: never (14400)
- *   lifetime_seconds   of the eighth of the rows that disappear; 0: never (86400)
+ *   updateSeconds     between two changes of a row, on average; 0: never (14400)
+ *   lifetimeSeconds   of the eighth of the rows that disappear; 0: never (86400)
  *   now                RFC 3339: stops the shop's clock there
  *   epoch              RFC 3339: the shop's first moment (2025-01-01T00:00:00Z) */
 
 enum { SIZE_DEFAULT = 2000, SIZE_MAX_ROWS = 10 * 1000 * 1000, PACE_MAX = 1000 * 1000 };
-enum { UPDATE_SECONDS = 4 * 3600, LIFETIME_SECONDS = 24 * 3600, LIFETIME_SECONDS_MIN = 60,
-       SECONDS_MAX = 10 * 365 * 24 * 3600 };
+enum {
+    UPDATE_SECONDS = 4 * 3600,
+    LIFETIME_SECONDS = 24 * 3600,
+    LIFETIME_SECONDS_MIN = 60,
+    SECONDS_MAX = 10 * 365 * 24 * 3600
+};
 
-static const int64_t epoch_default_ms = 1735689600000;   /* 2025-01-01 */
+static const int64_t epoch_default_ms = 1735689600000; /* 2025-01-01 */
 
 struct demo {
     struct source base;
     struct demo_shop shop;
     int64_t pace;
-    int64_t now_ms;              /* 0: the machine's clock */
+    int64_t now_ms; /* 0: the machine's clock */
 };
 
 /* Shares a total out so that the parts make the whole. */
@@ -39,7 +43,7 @@ static void share_out(struct demo_shop *shop, uint64_t total)
     uint64_t collections = total / 100 < 40 ? total / 100 : 40;
 
     if (collections < 2 && total >= 8)
-        collections = 2;         /* those that the examples name */
+        collections = 2; /* those that the examples name */
     shop->counts[DEMO_COLLECTIONS] = collections;
     shop->counts[DEMO_PRODUCTS] = (total - collections) / 4;
     shop->counts[DEMO_CUSTOMERS] = (total - collections) / 4;
@@ -91,16 +95,17 @@ static bool read_seconds(const json_t *config, const char *name, int64_t least, 
 
 static bool configure(struct demo *demo, const json_t *config, struct problem *problem)
 {
-    static const char *const names[] = { "kind", "seed", "size", "pace", "update_seconds",
-                                         "lifetime_seconds", "now", "epoch", NULL };
+    static const char *const names[] = { "kind", "seed",           "size",
+                                         "pace", "updateSeconds", "lifetimeSeconds",
+                                         "now",  "epoch",          NULL };
     int64_t seed = (int64_t)demo->shop.seed;
 
     if (!config_known(config, names, problem) ||
         !config_number(config, "seed", 0, INT64_MAX, &seed, problem) ||
         !read_size(config, &demo->shop, problem) ||
         !config_number(config, "pace", 0, PACE_MAX, &demo->pace, problem) ||
-        !read_seconds(config, "update_seconds", 1, &demo->shop.update_ms, problem) ||
-        !read_seconds(config, "lifetime_seconds", LIFETIME_SECONDS_MIN, &demo->shop.lifetime_ms,
+        !read_seconds(config, "updateSeconds", 1, &demo->shop.update_ms, problem) ||
+        !read_seconds(config, "lifetimeSeconds", LIFETIME_SECONDS_MIN, &demo->shop.lifetime_ms,
                       problem) ||
         !config_time(config, "now", &demo->now_ms, problem) ||
         !config_time(config, "epoch", &demo->shop.epoch_ms, problem))
@@ -136,7 +141,8 @@ static bool open_demo(const json_t *config, const json_t *data, struct source **
     if (demo == NULL)
         return problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
     demo->base.kind = &demo_source;
-    demo->shop = (struct demo_shop){ .seed = 1, .epoch_ms = epoch_default_ms,
+    demo->shop = (struct demo_shop){ .seed = 1,
+                                     .epoch_ms = epoch_default_ms,
                                      .update_ms = UPDATE_SECONDS * 1000,
                                      .lifetime_ms = LIFETIME_SECONDS * 1000 };
     share_out(&demo->shop, SIZE_DEFAULT);
@@ -269,7 +275,8 @@ static bool tell(struct reading *reading, const struct demo_row *row)
 {
     char key[24];
     int size = snprintf(key, sizeof key, "%" PRIu64, row->id);
-    struct record record = { .key = bytes_of(key, (size_t)size), .deleted = row->deleted,
+    struct record record = { .key = bytes_of(key, (size_t)size),
+                             .deleted = row->deleted,
                              .updated_at_ms = row->updated_at_ms };
 
     if (!row->deleted) {
@@ -311,8 +318,8 @@ static bool reading_init(struct reading *reading, const struct source *source,
 {
     const struct demo *demo = (const struct demo *)source;
 
-    *reading = (struct reading){ .demo = demo, .now_ms = shop_now_ms(demo),
-                                 .low_ms = request->low_ms };
+    *reading =
+        (struct reading){ .demo = demo, .now_ms = shop_now_ms(demo), .low_ms = request->low_ms };
     if (!find_entity(request->entity, &reading->entity))
         return problem_set(problem, PROBLEM_CONFIG, "the shop has no entity \"%s\"",
                            request->entity);
@@ -338,8 +345,7 @@ static enum read_end read_entity(struct source *source, const struct read_reques
     return end;
 }
 
-static bool count_entity(struct source *source, const struct read_request *request,
-                         uint64_t *total)
+static bool count_entity(struct source *source, const struct read_request *request, uint64_t *total)
 {
     struct reading reading;
     struct problem problem;
@@ -356,6 +362,10 @@ static void close_demo(struct source *source)
 }
 
 const struct source_kind demo_source = {
-    .name = "demo", .open = open_demo, .discover = discover, .read = read_entity,
-    .count = count_entity, .close = close_demo,
+    .name = "demo",
+    .open = open_demo,
+    .discover = discover,
+    .read = read_entity,
+    .count = count_entity,
+    .close = close_demo,
 };

@@ -8,28 +8,42 @@
 /* Dice of a document: above those of demo_rows.c. DICE_CHANGE is thrown with
  * the version, so that a change shows. */
 enum {
-    DICE_COLLECTIONS = 100, DICE_ADJECTIVE, DICE_NOUN, DICE_VENDOR, DICE_VARIANTS, DICE_PRICE,
-    DICE_FIRST_NAME, DICE_LAST_NAME, DICE_CITY, DICE_CUSTOMER, DICE_LINES,
-    DICE_LINE = 200, DICE_CHANGE = 1000,
+    DICE_COLLECTIONS = 100,
+    DICE_ADJECTIVE,
+    DICE_NOUN,
+    DICE_VENDOR,
+    DICE_VARIANTS,
+    DICE_PRICE,
+    DICE_FIRST_NAME,
+    DICE_LAST_NAME,
+    DICE_CITY,
+    DICE_CUSTOMER,
+    DICE_LINES,
+    DICE_LINE = 200,
+    DICE_CHANGE = 1000,
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 
-static const char *const adjectives[] = { "Linen", "Oak", "Copper", "Woven", "Striped", "Matte",
-    "Washed", "Quilted", "Tall", "Pocket", "Cedar", "Merino", "Enamel", "Canvas", "Glazed" };
-static const char *const nouns[] = { "Shirt", "Lamp", "Kettle", "Basket", "Blanket", "Vase",
-    "Jacket", "Cushion", "Shelf", "Notebook", "Candle", "Scarf", "Mug", "Bag", "Bowl" };
-static const char *const vendors[] = { "Harbour & Pine", "Kestrel Works", "Maison Lune",
-    "Nordhus", "Alder \"No. 9\"", "Fjäll", "Tide" };
-static const char *const first_names[] = { "Ada", "Bruno", "Chloé", "Dmitri", "Emre", "Freya",
-    "Goran", "Hana", "Inés", "Jonas", "Kaito", "Lena", "Mira", "Noah", "Oona", "Priya" };
-static const char *const last_names[] = { "Abel", "Brandt", "Castro", "Duval", "Eriksen",
-    "Fischer", "Grünwald", "Horvat", "Ito", "Jansen", "Kowalski", "Lindqvist", "Moreau" };
-static const char *const cities[] = { "Lisboa", "Göteborg", "Leeds", "Lyon", "Graz", "Gdańsk",
-    "Porto", "Utrecht", "Turku", "Ghent" };
+static const char *const adjectives[] = { "Linen", "Oak",    "Copper",  "Woven",  "Striped",
+                                          "Matte", "Washed", "Quilted", "Tall",   "Pocket",
+                                          "Cedar", "Merino", "Enamel",  "Canvas", "Glazed" };
+static const char *const nouns[] = { "Shirt",  "Lamp",   "Kettle",  "Basket", "Blanket",
+                                     "Vase",   "Jacket", "Cushion", "Shelf",  "Notebook",
+                                     "Candle", "Scarf",  "Mug",     "Bag",    "Bowl" };
+static const char *const vendors[] = { "Harbour & Pine",  "Kestrel Works", "Maison Lune", "Nordhus",
+                                       "Alder \"No. 9\"", "Fjäll",         "Tide" };
+static const char *const first_names[] = { "Ada",   "Bruno", "Chloé", "Dmitri", "Emre",  "Freya",
+                                           "Goran", "Hana",  "Inés",  "Jonas",  "Kaito", "Lena",
+                                           "Mira",  "Noah",  "Oona",  "Priya" };
+static const char *const last_names[] = { "Abel",     "Brandt",    "Castro", "Duval", "Eriksen",
+                                          "Fischer",  "Grünwald",  "Horvat", "Ito",   "Jansen",
+                                          "Kowalski", "Lindqvist", "Moreau" };
+static const char *const cities[] = { "Lisboa", "Göteborg", "Leeds",   "Lyon",  "Graz",
+                                      "Gdańsk", "Porto",    "Utrecht", "Turku", "Ghent" };
 static const char *const statuses[] = { "ACTIVE", "ACTIVE", "ACTIVE", "DRAFT", "ARCHIVED" };
 static const char *const financial[] = { "PENDING", "PAID", "PAID", "PARTIALLY_REFUNDED",
-    "REFUNDED" };
+                                         "REFUNDED" };
 static const char *const sizes[] = { "S", "M", "L", "XL" };
 
 struct writer {
@@ -46,7 +60,7 @@ static uint64_t dice(const struct writer *w, uint64_t what)
 
 #define PICK(w, list, what) ((list)[dice((w), (what)) % LENGTH(list)])
 /* May be another one in each version. */
-#define PICK_NOW(w, list, what) \
+#define PICK_NOW(w, list, what)                                                                    \
     ((list)[dice((w), DICE_CHANGE + (what) + (w)->row->version) % LENGTH(list)])
 
 static void add_name(const struct writer *w, const char *name)
@@ -273,8 +287,10 @@ void demo_document(const struct demo_shop *shop, enum demo_entity entity,
                    const struct demo_row *row, struct buffer *buffer)
 {
     static void (*const add[DEMO_ENTITY_COUNT])(const struct writer *) = {
-        [DEMO_PRODUCTS] = add_product, [DEMO_COLLECTIONS] = add_collection,
-        [DEMO_CUSTOMERS] = add_customer, [DEMO_ORDERS] = add_order,
+        [DEMO_PRODUCTS] = add_product,
+        [DEMO_COLLECTIONS] = add_collection,
+        [DEMO_CUSTOMERS] = add_customer,
+        [DEMO_ORDERS] = add_order,
     };
     struct writer w = { .shop = shop, .entity = entity, .row = row, .out = buffer };
 

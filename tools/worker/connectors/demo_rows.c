@@ -15,7 +15,7 @@ const char *demo_entity_name(enum demo_entity entity)
     return names[entity];
 }
 
-static uint64_t mix(uint64_t x)   /* the finaliser of SplitMix64 */
+static uint64_t mix(uint64_t x) /* the finaliser of SplitMix64 */
 {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -117,10 +117,10 @@ static bool next_mortal(const struct demo_shop *shop, enum demo_entity entity, i
 {
     uint64_t count = places(shop, entity), first = shop->counts[entity] - count + 1;
     int64_t since_ms = low_ms != 0 ? low_ms - 1 : now_ms;
-    uint64_t n = since_ms > shop->epoch_ms
-                     ? (uint64_t)((since_ms - shop->epoch_ms) / shop->lifetime_ms) : 0;
+    uint64_t n =
+        since_ms > shop->epoch_ms ? (uint64_t)((since_ms - shop->epoch_ms) / shop->lifetime_ms) : 0;
     uint64_t end = (uint64_t)((now_ms - shop->epoch_ms) / shop->lifetime_ms) + 2;
-    uint64_t at = n * count;                  /* rows of all places, counted by birth */
+    uint64_t at = n * count; /* rows of all places, counted by birth */
 
     if (after >= first && after - first + 1 > at)
         at = after - first + 1;

@@ -24,7 +24,7 @@ struct reading {
     struct sink *sink;
     struct problem *problem;
     struct line_reader lines;
-    uint64_t line;                     /* number of the present record, from 1 */
+    uint64_t line; /* number of the present record, from 1 */
     int64_t rejected;
     struct csv_record header, fields;
     size_t key_column, updated_column;
@@ -128,8 +128,8 @@ static bool take_csv(struct reading *reading, struct bytes line, const char **re
 
 static bool take_record(struct reading *reading, struct bytes line, const char **reason)
 {
-    bool good = reading->entity->csv ? take_csv(reading, line, reason)
-                                     : take_json(reading, line, reason);
+    bool good =
+        reading->entity->csv ? take_csv(reading, line, reason) : take_json(reading, line, reason);
 
     if (good && reading->record.key.size == 0) {
         *reason = "it has no key";
@@ -149,7 +149,7 @@ static bool reject(struct reading *reading, const char *reason)
     return reading->sink->reject(reading->sink, where, reason);
 }
 
-static uint64_t hash(struct bytes text)   /* FNV-1a */
+static uint64_t hash(struct bytes text) /* FNV-1a */
 {
     uint64_t sum = 0xcbf29ce484222325u;
 
@@ -240,10 +240,13 @@ static bool read_header(struct reading *reading)
     struct bytes line;
 
     switch (next_line(reading, &line)) {
-    case LINE: break;
-    case LINE_END: return fail(reading, PROBLEM_CONFIG, "the header line is missing");
+    case LINE:
+        break;
+    case LINE_END:
+        return fail(reading, PROBLEM_CONFIG, "the header line is missing");
     case LINE_TOO_LONG:
-    case LINE_ERROR: return false;
+    case LINE_ERROR:
+        return false;
     }
     reading->line++;
     line = without_mark(line);
@@ -310,8 +313,7 @@ static enum read_end read_file(struct reading *reading)
     return read_lines(reading);
 }
 
-static const struct file_entity *find_entity(const struct files *files,
-                                             const char *name)
+static const struct file_entity *find_entity(const struct files *files, const char *name)
 {
     for (size_t i = 0; i < files->count; i++)
         if (strcmp(files->entities[i].name, name) == 0)
@@ -344,8 +346,7 @@ static struct reading *reading_new(const struct files *files, const struct read_
 
     problem->class = PROBLEM_NONE;
     if (entity == NULL) {
-        problem_set(problem, PROBLEM_CONFIG, "there is no file for entity \"%s\"",
-                    request->entity);
+        problem_set(problem, PROBLEM_CONFIG, "there is no file for entity \"%s\"", request->entity);
         return NULL;
     }
     fd = open_entity(entity, problem);
@@ -357,8 +358,9 @@ static struct reading *reading_new(const struct files *files, const struct read_
         problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
         return NULL;
     }
-    *reading = (struct reading){ .files = files, .entity = entity, .request = request,
-                                 .problem = problem };
+    *reading = (struct reading){
+        .files = files, .entity = entity, .request = request, .problem = problem
+    };
     line_reader_init(&reading->lines, fd, entity->csv, entity->options.delimiter[0]);
     return reading;
 }

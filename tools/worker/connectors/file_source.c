@@ -13,10 +13,10 @@
  *
  *   path            a file or a folder; needed
  *   key             the member, or column, that is a record's id ("id")
- *   updated_at      the one with its time ("updatedAt", or "updated_at")
+ *   updatedAt       the one with its time ("updatedAt", or "updated_at")
  *   delimiter       of CSV: one character (",")
- *   entities        {"products": {"key": ..., "updated_at": ..., "delimiter": ...}}
- *   max_bad_records how many may be skipped before the run fails (0) */
+ *   entities        {"products": {"key": ..., "updatedAt": ..., "delimiter": ...}}
+ *   maxBadRecords   how many may be skipped before the run fails (0) */
 
 enum { BAD_RECORDS_MAX = 1000 * 1000 };
 
@@ -36,7 +36,7 @@ static bool read_options(const json_t *object, struct file_options *options,
                          struct problem *problem)
 {
     if (!config_text(object, "key", &options->key, problem) ||
-        !config_text(object, "updated_at", &options->updated_at, problem) ||
+        !config_text(object, "updatedAt", &options->updated_at, problem) ||
         !config_text(object, "delimiter", &options->delimiter, problem))
         return false;
     if (options->delimiter != NULL &&
@@ -48,7 +48,7 @@ static bool read_options(const json_t *object, struct file_options *options,
 static bool entity_options(const struct files *files, const char *name,
                            struct file_options *options, struct problem *problem)
 {
-    static const char *const names[] = { "key", "updated_at", "delimiter", NULL };
+    static const char *const names[] = { "key", "updatedAt", "delimiter", NULL };
     const json_t *own = json_object_get(json_object_get(files->config, "entities"), name);
 
     *options = (struct file_options){ .key = "id", .delimiter = "," };
@@ -59,8 +59,8 @@ static bool entity_options(const struct files *files, const char *name,
     return config_known(own, names, problem) && read_options(own, options, problem);
 }
 
-static bool add_entity(struct files *files, const char *path, const char *name,
-                       size_t name_size, bool csv, struct problem *problem)
+static bool add_entity(struct files *files, const char *path, const char *name, size_t name_size,
+                       bool csv, struct problem *problem)
 {
     struct file_entity *entity = &files->entities[files->count];
 
@@ -89,8 +89,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct file_entity *)a)->name, ((const struct file_entity *)b)->name);
 }
 
-static bool add_folder(struct files *files, const char *path, DIR *folder,
-                       struct problem *problem)
+static bool add_folder(struct files *files, const char *path, DIR *folder, struct problem *problem)
 {
     struct dirent *entry;
 
@@ -144,15 +143,16 @@ static bool find_files(struct files *files, struct problem *problem)
 
 static bool configure(struct files *files, struct problem *problem)
 {
-    static const char *const names[] = { "kind", "path", "key", "updated_at", "delimiter",
-                                         "entities", "max_bad_records", NULL };
+    static const char *const names[] = {
+        "kind", "path", "key", "updatedAt", "delimiter", "entities", "maxBadRecords", NULL
+    };
     const json_t *entities = json_object_get(files->config, "entities");
 
     if (entities != NULL && !json_is_object(entities))
         return problem_set(problem, PROBLEM_CONFIG, "\"entities\" must be an object");
     return config_known(files->config, names, problem) &&
-           config_number(files->config, "max_bad_records", 0, BAD_RECORDS_MAX,
-                           &files->bad_records_max, problem) &&
+           config_number(files->config, "maxBadRecords", 0, BAD_RECORDS_MAX,
+                         &files->bad_records_max, problem) &&
            find_files(files, problem);
 }
 
@@ -194,12 +194,15 @@ static bool discover(struct source *source, struct entity_specs *specs, struct p
     for (size_t i = 0; i < files->count; i++)
         specs->items[i] = (struct entity_spec){ 0 };
     for (size_t i = 0; i < files->count; i++)
-        snprintf(specs->items[i].name, sizeof specs->items[i].name, "%s",
-                 files->entities[i].name);
+        snprintf(specs->items[i].name, sizeof specs->items[i].name, "%s", files->entities[i].name);
     return true;
 }
 
 const struct source_kind file_source = {
-    .name = "file", .open = open_files, .discover = discover, .read = files_read,
-    .count = files_count, .close = close_files,
+    .name = "file",
+    .open = open_files,
+    .discover = discover,
+    .read = files_read,
+    .count = files_count,
+    .close = close_files,
 };

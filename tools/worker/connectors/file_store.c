@@ -22,7 +22,7 @@ struct file_store {
     int folder;
     int lock_fd;
     pthread_mutex_t lock;
-    json_t *state;               /* while locked */
+    json_t *state; /* while locked */
 };
 
 /* What the system says is only rarely for ever: a full disk is emptied. */
@@ -159,11 +159,14 @@ bool file_store_load(struct file_store *store, const char *entity, struct file_e
         .run_generation = (uint32_t)number_of(object, "run_generation"),
         .epoch = number_of(object, "epoch"),
         .replacing = json_is_true(json_object_get(object, "replacing")),
-        .part_size = number_of(object, "part_size"), .size = number_of(object, "size"),
+        .part_size = number_of(object, "part_size"),
+        .size = number_of(object, "size"),
         .rows = number_of(object, "rows"),
         .state = { .phase = (enum entity_phase)(number_of(object, "phase") % 3),
-                   .done = number_of(object, "done"), .deleted = number_of(object, "deleted"),
-                   .rejected = number_of(object, "rejected"), .position_size = size },
+                   .done = number_of(object, "done"),
+                   .deleted = number_of(object, "deleted"),
+                   .rejected = number_of(object, "rejected"),
+                   .position_size = size },
     };
     snprintf(entry->run, sizeof entry->run, "%s", run != NULL ? run : "");
     if (size > 0)
@@ -194,18 +197,18 @@ static bool write_state(const struct file_store *store, struct problem *problem)
     return sync_folder(store, problem);
 }
 
-bool file_store_save(struct file_store *store, const char *entity,
-                     const struct file_entry *entry, struct problem *problem)
+bool file_store_save(struct file_store *store, const char *entity, const struct file_entry *entry,
+                     struct problem *problem)
 {
     const struct entity_state *state = &entry->state;
-    json_t *object = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:b, s:I, s:I, s:I}", "run", entry->run,
-        "run_generation", (json_int_t)entry->run_generation, "epoch", (json_int_t)entry->epoch,
-        "phase", (json_int_t)state->phase, "done", (json_int_t)state->done, "deleted",
-        (json_int_t)state->deleted, "rejected", (json_int_t)state->rejected, "position",
-        state->position, state->position_size, "replacing", (int)entry->replacing, "part_size",
-        (json_int_t)entry->part_size, "size", (json_int_t)entry->size, "rows",
-        (json_int_t)entry->rows);
+    json_t *object =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s%, s:b, s:I, s:I, s:I}", "run",
+                  entry->run, "run_generation", (json_int_t)entry->run_generation, "epoch",
+                  (json_int_t)entry->epoch, "phase", (json_int_t)state->phase, "done",
+                  (json_int_t)state->done, "deleted", (json_int_t)state->deleted, "rejected",
+                  (json_int_t)state->rejected, "position", state->position, state->position_size,
+                  "replacing", (int)entry->replacing, "part_size", (json_int_t)entry->part_size,
+                  "size", (json_int_t)entry->size, "rows", (json_int_t)entry->rows);
 
     if (object == NULL || json_object_set_new(store->state, entity, object) < 0)
         return problem_set(problem, PROBLEM_TRANSIENT, "the state cannot be written as JSON");

@@ -71,8 +71,8 @@ static bool check_mine(const struct files *files, const struct file_entry *entry
 }
 
 /* Is all there that the entry speaks of? Somebody may have moved it away. */
-static bool is_there(const struct files *files, const char *entity,
-                     const struct file_entry *entry, uint64_t *there, struct problem *problem)
+static bool is_there(const struct files *files, const char *entity, const struct file_entry *entry,
+                     uint64_t *there, struct problem *problem)
 {
     uint64_t part = 0;
 
@@ -216,8 +216,8 @@ static bool write_change(const struct files *files, void *context, struct file_e
 
 static bool write_files(struct target *target, const struct batch *batch, struct problem *problem)
 {
-    return with_entry((struct files *)target, batch->entity, write_change,
-                      (void *)(uintptr_t)batch, problem);
+    return with_entry((struct files *)target, batch->entity, write_change, (void *)(uintptr_t)batch,
+                      problem);
 }
 
 static bool sweep_change(const struct files *files, void *context, struct file_entry *entry,
@@ -235,7 +235,8 @@ static bool sweep_change(const struct files *files, void *context, struct file_e
             return problem_set(problem, PROBLEM_CONFIG,
                                "%" PRIu64 " of %" PRIu64 " rows of %s are gone at the source; to "
                                "delete so many here, too, the job needs "
-                               "\"allowMassDelete\": true", gone, entry->rows, extent->entity);
+                               "\"allowMassDelete\": true",
+                               gone, entry->rows, extent->entity);
         if (!file_store_replace(files->store, extent->entity, entry->part_size, problem))
             return false;
         entry->size = entry->part_size;
@@ -257,6 +258,10 @@ static bool sweep_files(struct target *target, const struct extent *extent,
 }
 
 const struct target_kind file_target = {
-    .name = "file", .open = open_files, .begin = begin_files, .write = write_files,
-    .sweep = sweep_files, .close = close_files,
+    .name = "file",
+    .open = open_files,
+    .begin = begin_files,
+    .write = write_files,
+    .sweep = sweep_files,
+    .close = close_files,
 };

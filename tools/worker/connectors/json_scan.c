@@ -179,10 +179,14 @@ static bool scan_value(struct scanner *s)
     if (take(s, '['))
         return scan_nested(s, ']', scan_element);
     switch (*s->at) {
-    case '"': return scan_string(s, &inside);
-    case 't': return scan_word(s, "true");
-    case 'f': return scan_word(s, "false");
-    case 'n': return scan_word(s, "null");
+    case '"':
+        return scan_string(s, &inside);
+    case 't':
+        return scan_word(s, "true");
+    case 'f':
+        return scan_word(s, "false");
+    case 'n':
+        return scan_word(s, "null");
     default:
         if (*s->at == '-' || (*s->at >= '0' && *s->at <= '9'))
             return scan_number(s);
@@ -190,11 +194,11 @@ static bool scan_value(struct scanner *s)
     }
 }
 
-bool json_scan_object(struct bytes text, json_member_fn *member, void *context,
-                      const char **reason)
+bool json_scan_object(struct bytes text, json_member_fn *member, void *context, const char **reason)
 {
-    struct scanner s = { .at = text.data, .end = text.data + text.size, .member = member,
-                         .context = context };
+    struct scanner s = {
+        .at = text.data, .end = text.data + text.size, .member = member, .context = context
+    };
     bool good;
 
     skip_space(&s);

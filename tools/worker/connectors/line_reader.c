@@ -64,8 +64,8 @@ static bool find_end(const struct line_reader *reader, size_t *at, enum place *p
     const struct buffer *ahead = &reader->ahead;
 
     if (!reader->quotes) {
-        const uint8_t *end = *at < ahead->size
-                                 ? memchr(ahead->data + *at, '\n', ahead->size - *at) : NULL;
+        const uint8_t *end =
+            *at < ahead->size ? memchr(ahead->data + *at, '\n', ahead->size - *at) : NULL;
 
         *at = end != NULL ? (size_t)(end - ahead->data) : ahead->size;
         return end != NULL;

@@ -29,8 +29,9 @@ struct local {
     struct database *database;
 };
 
-static const char *const phases[] = { [ENTITY_READING] = "reading", [ENTITY_READ] = "read",
-                                      [ENTITY_SWEPT] = "swept" };
+static const char *const phases[] = {
+    [ENTITY_READING] = "reading", [ENTITY_READ] = "read", [ENTITY_SWEPT] = "swept"
+};
 
 static int64_t now_ms(void)
 {
@@ -174,17 +175,18 @@ static void extent_sql(const struct extent *extent, struct sqlite3_str *sql)
     sqlite3_str_appendall(sql, " WHERE source = ?1 AND deleted_at IS NULL");
     if (extent->narrowed_by == NULL)
         return;
-    sqlite3_str_appendf(sql, " AND EXISTS (SELECT 1 FROM json_each(document, '$.%q')"
-                             " WHERE value IN (", extent->narrowed_by);
+    sqlite3_str_appendf(sql,
+                        " AND EXISTS (SELECT 1 FROM json_each(document, '$.%q')"
+                        " WHERE value IN (",
+                        extent->narrowed_by);
     for (size_t i = 0; i < extent->collection_count; i++)
         sqlite3_str_appendf(sql, "%s?%d", i > 0 ? ", " : "", (int)i + 10);
     sqlite3_str_appendall(sql, "))");
 }
 
 /* `statement` begins with `verb`, then come the rows of the extent, then `rest`. */
-static bool prepare_extent(const struct local *local, const struct extent *extent,
-                           const char *verb, const char *rest, sqlite3_stmt **statement,
-                           struct problem *problem)
+static bool prepare_extent(const struct local *local, const struct extent *extent, const char *verb,
+                           const char *rest, sqlite3_stmt **statement, struct problem *problem)
 {
     sqlite3_str *text = sqlite3_str_new(database_sqlite(local->database));
     char *sql;
@@ -211,8 +213,8 @@ static bool count_rows(const struct local *local, const struct extent *extent, c
                        int64_t generation, int64_t *count, struct problem *problem)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = prepare_extent(local, extent, "SELECT count(*) FROM \"%w\"", rest, &statement,
-                               problem);
+    bool good =
+        prepare_extent(local, extent, "SELECT count(*) FROM \"%w\"", rest, &statement, problem);
 
     if (good) {
         sqlite3_bind_int64(statement, 2, generation);
@@ -277,15 +279,14 @@ static bool begin_or_go_on(const struct local *local, const struct extent *exten
     return begin_anew(local, extent, problem);
 }
 
-static bool begin_local(struct target *target, const struct extent *extent, struct entity_state *state,
-                  struct problem *problem)
+static bool begin_local(struct target *target, const struct extent *extent,
+                        struct entity_state *state, struct problem *problem)
 {
     struct local *local = (struct local *)target;
 
     problem->class = PROBLEM_NONE;
     return transaction_begin(local->database, problem) &&
-           transaction_end(local->database, begin_or_go_on(local, extent, state, problem),
-                           problem);
+           transaction_end(local->database, begin_or_go_on(local, extent, state, problem), problem);
 }
 
 /* Refuses an attempt whose lease is over: its row is somebody else's now. */
@@ -323,8 +324,8 @@ struct row_statements {
     sqlite3_stmt *put, *stamp, *remove;
 };
 
-static bool prepare_rows(const struct local *local, const char *entity,
-                         struct row_statements *rows, struct problem *problem)
+static bool prepare_rows(const struct local *local, const char *entity, struct row_statements *rows,
+                         struct problem *problem)
 {
     static const char put[] =
         "INSERT INTO \"%s\" (source, key, document, updated_at, generation, synced_at)"
@@ -446,8 +447,7 @@ static bool bury(const struct local *local, const struct extent *extent, int64_t
                  struct problem *problem)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = prepare_extent(local, extent,
-                               "UPDATE \"%w\" SET deleted_at = ?3, synced_at = ?3",
+    bool good = prepare_extent(local, extent, "UPDATE \"%w\" SET deleted_at = ?3, synced_at = ?3",
                                " AND generation < ?2", &statement, problem);
 
     if (good) {
@@ -468,7 +468,7 @@ static bool sweep_rows(const struct local *local, const struct extent *extent,
         !count_rows(local, extent, " AND generation < ?2", generation, &gone, problem))
         return false;
     if (state->rejected > 0)
-        gone = 0;                /* nobody knows which rows the bad records were */
+        gone = 0; /* nobody knows which rows the bad records were */
     if (gone * 2 > before && !extent->allow_mass_delete)
         return problem_set(problem, PROBLEM_CONFIG,
                            "%" PRId64 " of %" PRId64 " rows of %s are gone at the source; to "
@@ -481,8 +481,8 @@ static bool sweep_rows(const struct local *local, const struct extent *extent,
     return update_state(local, extent->entity, state, problem);
 }
 
-static bool sweep_local(struct target *target, const struct extent *extent, struct entity_state *state,
-                  struct problem *problem)
+static bool sweep_local(struct target *target, const struct extent *extent,
+                        struct entity_state *state, struct problem *problem)
 {
     struct local *local = (struct local *)target;
 
@@ -496,6 +496,10 @@ void connectors_close(void)
 }
 
 const struct target_kind local_target = {
-    .name = "local", .open = open_local, .begin = begin_local, .write = write_local, .sweep = sweep_local,
+    .name = "local",
+    .open = open_local,
+    .begin = begin_local,
+    .write = write_local,
+    .sweep = sweep_local,
     .close = close_local,
 };

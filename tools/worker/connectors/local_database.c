@@ -16,10 +16,10 @@ enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 30 * 1000, IDLE_MAX = 16 };
 struct database {
     struct database *next;
     char *path;
-    unsigned users;              /* under databases_lock, like the next two */
-    dev_t device;                /* of the file, to know when it was taken away */
+    unsigned users; /* under databases_lock, like the next two */
+    dev_t device;   /* of the file, to know when it was taken away */
     ino_t file;
-    pthread_mutex_t lock;        /* for what follows */
+    pthread_mutex_t lock; /* for what follows */
     sqlite3 *sqlite;
 };
 
@@ -52,7 +52,7 @@ static enum problem_class sqlite_class(int code)
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-    case SQLITE_ERROR:           /* somebody else's table */
+    case SQLITE_ERROR: /* somebody else's table */
         return PROBLEM_CONFIG;
     default:
         return PROBLEM_TRANSIENT;
@@ -72,14 +72,14 @@ bool execute(const struct database *database, const char *sql, struct problem *p
 }
 
 bool prepare(const struct database *database, const char *sql, sqlite3_stmt **statement,
-                    struct problem *problem)
+             struct problem *problem)
 {
     return sqlite3_prepare_v2(database->sqlite, sql, -1, statement, NULL) == SQLITE_OK ||
            sqlite_failed(database, problem);
 }
 
 bool run_statement(const struct database *database, sqlite3_stmt *statement,
-                          struct problem *problem)
+                   struct problem *problem)
 {
     bool good = sqlite3_step(statement) == SQLITE_DONE || sqlite_failed(database, problem);
 
@@ -114,11 +114,11 @@ void bind_time(sqlite3_stmt *statement, int place, int64_t time_ms)
 }
 
 bool read_number(const struct database *database, const char *name, int64_t *number,
-                        struct problem *problem)
+                 struct problem *problem)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = prepare(database, "SELECT value FROM sync_meta WHERE name = ?1", &statement,
-                        problem);
+    bool good =
+        prepare(database, "SELECT value FROM sync_meta WHERE name = ?1", &statement, problem);
 
     *number = 0;
     if (good) {
@@ -135,11 +135,11 @@ bool read_number(const struct database *database, const char *name, int64_t *num
 }
 
 bool write_number(const struct database *database, const char *name, int64_t number,
-                         struct problem *problem)
+                  struct problem *problem)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = prepare(database, "INSERT OR REPLACE INTO sync_meta VALUES (?1, ?2)", &statement,
-                        problem);
+    bool good =
+        prepare(database, "INSERT OR REPLACE INTO sync_meta VALUES (?1, ?2)", &statement, problem);
 
     if (good) {
         bind_text(statement, 1, name);
@@ -154,13 +154,11 @@ static bool make_schema(const struct database *database, struct problem *problem
 {
     int64_t version;
 
-    if (!execute(database, schema, problem) ||
-        !read_number(database, "schema", &version, problem))
+    if (!execute(database, schema, problem) || !read_number(database, "schema", &version, problem))
         return false;
     if (version > SCHEMA_VERSION)
         return problem_set(problem, PROBLEM_CONFIG,
-                           "%.200s was written by a newer version of this program",
-                           database->path);
+                           "%.200s was written by a newer version of this program", database->path);
     return version == SCHEMA_VERSION || write_number(database, "schema", SCHEMA_VERSION, problem);
 }
 
@@ -177,9 +175,8 @@ static bool open_sqlite(struct database *database, struct problem *problem)
     if (sqlite3_open_v2(database->path, &database->sqlite,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
-        return database->sqlite != NULL
-                   ? sqlite_failed(database, problem)
-                   : problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
+        return database->sqlite != NULL ? sqlite_failed(database, problem)
+                                        : problem_set(problem, PROBLEM_TRANSIENT, "out of memory");
     sqlite3_busy_timeout(database->sqlite, BUSY_TIMEOUT_MS);
     if (!execute(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", problem) ||
         !execute(database, "BEGIN IMMEDIATE", problem))
