@@ -12,7 +12,15 @@
  * walks them from their newest ends at once and takes the newer of them each
  * time. */
 
-enum { LOOKS_MAX = 10000, SCAN_CHUNK = 64 };
+enum {
+    LOOKS_MAX = 10000,
+    SCAN_CHUNK = 64,
+    CHUNK_BYTES_MAX = 16 << 20,     /* far above what so many records can have */
+    LOOK_BYTES_MAX = 4 << 20,       /* one run with its specification */
+};
+
+_Static_assert(2 * (DATA_SIZE_MAX + CHECKPOINT_SIZE_MAX) < LOOK_BYTES_MAX,
+               "the largest job can be looked at");
 
 static enum err too_large(struct why *why)
 {
@@ -22,12 +30,13 @@ static enum err too_large(struct why *why)
 static enum err load_org(struct view *view, struct bytes org, struct org_record *record,
                          struct counters *counters, struct org_place *place, struct why *why)
 {
-    struct key key = key_org(org);
     struct bytes value;
+    struct key key;
     enum err e;
 
     if (org.size == 0 || org.size > NAME_SIZE_MAX)
         return err_field(why, "orgid", "orgid must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
+    key = key_org(org);
     e = view->reader->ops->get(view->reader, FAMILY_ORG, key_bytes(&key), view->mem, &value, why);
     if (e == OK)
         e = record_read_org(value, view->mem, record, why);
@@ -237,7 +246,7 @@ struct stream {
     enum store_family family;
     struct key from;                 /* the organisation's first key */
     struct key to;                   /* behind what is still to be read */
-    struct arena *mem;
+    struct arena *mem;               /* its own, of the present chunk */
     struct {
         run_id id;
         struct bytes record;
@@ -274,6 +283,7 @@ static enum err stream_fill(struct view *view, struct stream *s, struct org_plac
         return OK;
     s->next = s->count = 0;
     s->ended = true;
+    arena_reset(s->mem);
     e = view->reader->ops->scan(view->reader, &range, visit_item, s, why);
     if (e == OK && s->full)
         return too_large(why);
@@ -285,15 +295,22 @@ static enum err stream_fill(struct view *view, struct stream *s, struct org_plac
     return e;
 }
 
-static void stream_open(struct stream *s, enum store_family family, struct org_place place,
-                        uint32_t epoch, run_id before, struct arena *mem)
+static bool stream_open(struct stream *s, enum store_family family, struct org_place place,
+                        uint32_t epoch, run_id before)
 {
-    *s = (struct stream){ .family = family, .mem = mem };
+    *s = (struct stream){ .family = family, .mem = arena_new(CHUNK_BYTES_MAX) };
     s->from = family == FAMILY_ENDED ? key_ended_epoch(place, epoch) : key_of_org(place);
     if (before == 0)
         s->to = key_after(&s->from);
     else
         s->to = family == FAMILY_ENDED ? key_ended(place, epoch, before) : key_run(place, before);
+    return s->mem != NULL;
+}
+
+static bool matches_all(const struct run_filter *filter)
+{
+    return filter->shown_as == NULL && filter->name.size == 0 && filter->type == RUN_TYPE_NONE
+        && filter->since_ms == 0 && filter->until_ms == 0;
 }
 
 static bool matches(const struct run_filter *filter, const struct run_info *info)
@@ -314,6 +331,7 @@ struct listing {
     struct counters counters;
     struct stream *streams;
     unsigned stream_count;
+    struct arena *scratch;           /* what is looked at, and perhaps passed over */
 };
 
 /* The newest item that is left over all streams; NULL at the end. */
@@ -333,12 +351,32 @@ static enum err next_item(struct listing *list, struct stream **out, struct why 
     return OK;
 }
 
+/* Whether the run is one to show; only then it costs the answer memory. */
+static enum err look(struct listing *list, const struct run_filter *filter, run_id id,
+                     struct bytes record, bool *shown, struct why *why)
+{
+    struct view view = *list->view;
+    struct run_info info;
+    enum err e;
+
+    *shown = matches_all(filter);
+    if (*shown)
+        return OK;
+    arena_reset(list->scratch);
+    view.mem = list->scratch;
+    e = read_info(&view, list->org, list->place, id, record, &info, why);
+    *shown = e == OK && matches(filter, &info);
+    return e;
+}
+
 static enum err list_runs(struct listing *list, const struct run_filter *filter, uint32_t max,
                           struct run_info *runs, uint32_t *count, run_id *next, struct why *why)
 {
     for (unsigned looks = 0;; looks++) {
         struct run_info info;
+        struct bytes record;
         struct stream *s;
+        bool shown;
         run_id id;
         enum err e = next_item(list, &s, why);
 
@@ -349,17 +387,38 @@ static enum err list_runs(struct listing *list, const struct run_filter *filter,
             *next = id + 1;      /* `before` this comes id itself */
             return OK;
         }
-        e = read_info(list->view, list->org, list->place, id, s->items[s->next].record, &info, why);
+        record = s->items[s->next++].record;
+        e = look(list, filter, id, record, &shown, why);
+        if (e == OK && !shown)
+            continue;
+        if (e == OK)
+            e = read_info(list->view, list->org, list->place, id, record, &info, why);
         if (e != OK)
             return e;
-        s->next++;
-        if (!matches(filter, &info))
-            continue;
         e = estimate(list->view, list->place, &list->counters, &info, why);
         if (e != OK)
             return e;
         runs[(*count)++] = info;
     }
+}
+
+static bool open_streams(struct listing *list, const struct run_filter *filter)
+{
+    bool live = filter->live || !filter->ended, ended = filter->ended || !filter->live, opened = true;
+    const enum store_family families[] = { FAMILY_WAITING, FAMILY_ACTIVE, FAMILY_ENDED };
+
+    for (unsigned i = live ? 0 : 2; i < (ended ? 3 : 2) && opened; i++)
+        opened = stream_open(&list->streams[list->stream_count++], families[i], list->place,
+                             list->counters.purge_epoch, filter->before);
+    list->scratch = arena_new(LOOK_BYTES_MAX);
+    return opened && list->scratch != NULL;
+}
+
+static void close_streams(struct listing *list)
+{
+    for (unsigned i = 0; i < list->stream_count; i++)
+        arena_free(list->streams[i].mem);
+    arena_free(list->scratch);
 }
 
 enum err view_runs(struct view *view, struct bytes org, const struct run_filter *filter,
@@ -368,9 +427,7 @@ enum err view_runs(struct view *view, struct bytes org, const struct run_filter 
 {
     struct listing list = { .view = view, .org = org };
     struct org_record record;
-    bool live = filter->live || !filter->ended, ended = filter->ended || !filter->live;
     enum err e = load_org(view, org, &record, &list.counters, &list.place, why);
-    uint32_t epoch = list.counters.purge_epoch;
 
     *count = 0;
     *next = 0;
@@ -380,14 +437,10 @@ enum err view_runs(struct view *view, struct bytes org, const struct run_filter 
     list.streams = arena_alloc(view->mem, 3 * sizeof *list.streams);
     if (*runs == NULL || list.streams == NULL)
         return too_large(why);
-    if (live) {
-        stream_open(&list.streams[list.stream_count++], FAMILY_WAITING, list.place, epoch,
-                    filter->before, view->mem);
-        stream_open(&list.streams[list.stream_count++], FAMILY_ACTIVE, list.place, epoch,
-                    filter->before, view->mem);
-    }
-    if (ended)
-        stream_open(&list.streams[list.stream_count++], FAMILY_ENDED, list.place, epoch,
-                    filter->before, view->mem);
-    return list_runs(&list, filter, max, *runs, count, next, why);
+    if (open_streams(&list, filter))
+        e = list_runs(&list, filter, max, *runs, count, next, why);
+    else
+        e = too_large(why);
+    close_streams(&list);
+    return e;
 }

@@ -21,11 +21,15 @@ static enum err get(struct view *view, enum store_family family, const struct ke
 static enum err find_place(struct view *view, struct bytes org, struct org_place *place,
                            struct why *why)
 {
-    struct key key = key_org(org);
     struct org_record record;
     struct bytes value;
-    enum err e = get(view, FAMILY_ORG, &key, &value, why);
+    struct key key;
+    enum err e;
 
+    if (org.size == 0 || org.size > NAME_SIZE_MAX)
+        return err_field(why, "orgid", "orgid must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
+    key = key_org(org);
+    e = get(view, FAMILY_ORG, &key, &value, why);
     if (e == OK)
         e = record_read_org(value, view->mem, &record, why);
     if (e == OK)
