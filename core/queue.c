@@ -43,6 +43,8 @@ static void begin_turn(struct queue *queue)
     queue->mono_ms = clock_mono_ms(queue->deps.clock);
     queue->turn_error = OK;
     queue->unfinished = false;
+    queue->watched = queue->deps.watch != NULL && watch_is_wanted(queue->deps.watch);
+    queue->changed_unseen = false;
 }
 
 static void apply_effects(struct queue *queue);
@@ -314,8 +316,7 @@ static void apply_effect(struct queue *queue, const struct effect *effect)
 
     switch (effect->kind) {
     case EFFECT_CHANGED:
-        if (queue->deps.watch != NULL)
-            watch_publish(queue->deps.watch, effect->info);
+        watch_publish(queue->deps.watch, effect->info);
         break;
     case EFFECT_PUSH:
         if (effect->worker != NULL)
@@ -340,6 +341,8 @@ static void apply_effects(struct queue *queue)
 {
     for (const struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
         apply_effect(queue, effect);
+    if (queue->changed_unseen && queue->deps.watch != NULL)
+        watch_skip(queue->deps.watch);    /* for who began to watch meanwhile */
     queue->effects = NULL;
     queue->effects_end = &queue->effects;
 }

@@ -112,8 +112,10 @@ static void publish(struct queue *queue, const struct loaded_run *loaded)
 {
     struct effect *effect;
 
-    if (queue->deps.watch == NULL)
+    if (!queue->watched) {
+        queue->changed_unseen = true;
         return;
+    }
     effect = effect_add(queue, EFFECT_CHANGED);
     effect->info = arena_alloc(queue->mem, sizeof *effect->info);
     if (effect->info == NULL)

@@ -114,6 +114,7 @@ struct queue {
     int64_t now_ms, mono_ms;             /* of this turn */
     int64_t opened_mono_ms;
     bool draining;
+    bool watched, changed_unseen;        /* somebody follows events; some were not put together */
     bool loaded;                         /* the caches agree with the store */
     bool broken;                         /* they cannot until it is opened anew */
 
