@@ -31,9 +31,11 @@ static bool split(const char *text, char host[HOST_SIZE], char port[PORT_SIZE])
     return true;
 }
 
-enum err address_resolve(const char *text, struct addresses *addresses, struct why *why)
+static enum err look_up(const char *text, int flags, struct addresses *addresses, struct why *why)
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = flags };
     struct addrinfo *found;
     char host[HOST_SIZE], port[PORT_SIZE];
     int result;
@@ -55,6 +57,16 @@ enum err address_resolve(const char *text, struct addresses *addresses, struct w
     }
     freeaddrinfo(found);
     return OK;
+}
+
+enum err address_read(const char *text, struct addresses *addresses, struct why *why)
+{
+    return look_up(text, AI_NUMERICHOST, addresses, why);
+}
+
+enum err address_resolve(const char *text, struct addresses *addresses, struct why *why)
+{
+    return look_up(text, 0, addresses, why);
 }
 
 void address_write(const struct address *address, char text[ADDRESS_TEXT_SIZE])

@@ -19,9 +19,10 @@ struct addresses {
     unsigned count;
 };
 
-/* May ask the network for names that are not numbers, and wait for it.
- * ERR_INVALID if the text is no address, ERR_UNAVAILABLE if the name is not
- * found; the reason names the text. */
+/* ERR_INVALID if the text is no address, ERR_UNAVAILABLE if the name is not
+ * found; the reason names the text. address_read() knows numbers only, so it
+ * never waits, and has not found a name; address_resolve() may ask the network. */
+MUST_USE enum err address_read(const char *text, struct addresses *addresses, struct why *why);
 MUST_USE enum err address_resolve(const char *text, struct addresses *addresses, struct why *why);
 
 void address_write(const struct address *address, char text[ADDRESS_TEXT_SIZE]);

@@ -2,6 +2,7 @@
 #include "rpc/address.h"
 #include "rpc/client_end.h"
 #include "rpc/connection.h"
+#include "rpc/resolver.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -40,7 +41,12 @@ struct remote_channel {
     struct link connections;           /* it, and those that are going */
     struct link waiting;               /* ends without a stream */
 
-    int connecting; /* socket; -1: no attempt under way */
+    /* An attempt under way resolves first, if the address is a name, then
+     * connects. */
+    bool is_name;
+    struct resolver *resolver;
+    struct resolver_owner resolver_owner;
+    int connecting; /* socket; -1: not connecting */
     unsigned next_address;
     struct event *connected;
     struct loop_timer connect_timer;
@@ -253,21 +259,48 @@ static void try_next_address(struct remote_channel *remote)
     fail_waiting(remote);
 }
 
+static void on_resolved(struct resolver_owner *owner, enum err e, const struct addresses *addresses,
+                        const struct why *why)
+{
+    struct remote_channel *remote = container_of(owner, struct remote_channel, resolver_owner);
+
+    remote->resolver = NULL;
+    if (e == OK)
+        remote->addresses = *addresses;
+    else
+        rpc_status_set(&remote->failure, RPC_UNAVAILABLE, "%s", why->text);
+    remote->next_address = e == OK ? 0 : remote->addresses.count;
+    try_next_address(remote);
+}
+
+static bool is_trying(const struct remote_channel *remote)
+{
+    return remote->connecting >= 0 || remote->resolver != NULL;
+}
+
+static void start_attempt(struct remote_channel *remote)
+{
+    remote->next_address = 0;
+    if (remote->is_name)
+        remote->resolver =
+            resolver_start(remote->base.loop, remote->address, &remote->resolver_owner);
+    if (remote->resolver == NULL)
+        try_next_address(remote);
+}
+
 static void start(struct channel *channel, struct client_end *end)
 {
     struct remote_channel *remote = remote_of(channel);
 
     if (attach(remote, end))
         return;
-    if (remote->connecting < 0 && loop_mono_ms() < remote->retry_ms) {
+    if (!is_trying(remote) && loop_mono_ms() < remote->retry_ms) {
         client_end_finish_later(end, &remote->failure);
         return;
     }
     list_append(&remote->waiting, &end->waiting);
-    if (remote->connecting < 0) {
-        remote->next_address = 0;
-        try_next_address(remote);
-    }
+    if (!is_trying(remote))
+        start_attempt(remote);
 }
 
 /* ---- The channel. ---- */
@@ -277,6 +310,8 @@ static void close_remote(struct channel *channel)
     struct remote_channel *remote = remote_of(channel);
 
     stop_attempt(remote, false);
+    if (remote->resolver != NULL)
+        resolver_cancel(remote->resolver);
     while (link_is_linked(&remote->connections)) {
         struct remote_connection *own =
             container_of(remote->connections.next, struct remote_connection, link);
@@ -304,6 +339,18 @@ static size_t none_held(const struct channel *channel)
 
 static const struct channel_ops remote_ops = { start, close_remote, free_remote, none_held };
 
+static enum err read_address(struct remote_channel *remote, struct why *why)
+{
+    enum err e = address_read(remote->address, &remote->addresses, why);
+
+    if (e != ERR_UNAVAILABLE)
+        return e;
+    remote->is_name = true;
+    remote->resolver_owner.on_resolved = on_resolved;
+    note_failure(remote, "no thread to resolve the name");
+    return OK;
+}
+
 static enum err open_remote(struct remote_channel *remote, struct loop *loop,
                             const struct channel_options *options, struct why *why)
 {
@@ -321,7 +368,7 @@ static enum err open_remote(struct remote_channel *remote, struct loop *loop,
     remote->scratch = connection_scratch_new();
     if (remote->address == NULL || remote->scratch == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
-    return address_resolve(options->address, &remote->addresses, why);
+    return read_address(remote, why);
 }
 
 enum err channel_open(struct loop *loop, const struct channel_options *options,

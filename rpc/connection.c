@@ -19,6 +19,7 @@ enum {
     READS_PER_TURN = 4,       /* then others have their turn */
     GATHER_BYTES = 256 << 10, /* into one write */
     BACKLOG_MAX = 2000,       /* frames behind a blocked socket: stop reading */
+    LINGER_MS = 1000,         /* for the peer to read our last words */
     TICK_MS_MIN = 10,
     TICK_MS_MAX = 2000,
 };
@@ -41,12 +42,15 @@ struct connection {
     bool flush_is_posted;
     unsigned entered; /* depth of what runs on it: it is not freed meanwhile */
     bool finished;    /* close once all is written */
-    bool closing;     /* by its owner, from inside */
-    bool was_up;      /* before it was torn down */
+    bool lingering;   /* all is written; what still comes is dropped */
+    int64_t lingering_ms;
+    bool closing; /* by its owner, from inside */
+    bool was_up;  /* before it was torn down */
     const char *reason;
 
     struct loop_timer tick;
-    int64_t tick_ms, opened_ms, read_ms, progress_ms, pinged_ms;
+    uint64_t frame_count; /* at the last tick */
+    int64_t tick_ms, opened_ms, alive_ms, progress_ms, pinged_ms;
 };
 
 /* ---- The transport. ---- */
@@ -205,6 +209,17 @@ static bool gather(struct connection *connection, struct buffer *out)
     return true;
 }
 
+/* Closing while something of the peer's is unread would make the kernel send a
+ * reset, and that may overtake our last words. */
+static void linger(struct connection *connection)
+{
+    if (connection->lingering)
+        return;
+    connection->lingering = connection->finished = true;
+    connection->lingering_ms = loop_mono_ms();
+    shutdown(connection->fd, SHUT_WR);
+}
+
 static void write_output(struct connection *connection)
 {
     struct buffer *out = &connection->options.scratch->out;
@@ -218,8 +233,9 @@ static void write_output(struct connection *connection)
         if (!write_bytes(connection, buffer_bytes(out)))
             return;
     }
-    if (connection->finished || h2_session_is_done(connection->session))
-        give_up(connection, "the connection has ended");
+    if (connection->reason == NULL &&
+        (connection->finished || h2_session_is_done(connection->session)))
+        linger(connection);
 }
 
 /* A server that cannot write must not go on reading what makes it write more.
@@ -287,7 +303,8 @@ static void read_input(struct connection *connection)
             give_up(connection, "the peer closed the connection");
         if (outcome != TRANSPORT_DONE)
             return;
-        connection->read_ms = loop_mono_ms();
+        if (connection->finished)
+            continue;
         if (!h2_session_receive(connection->session, bytes_of(scratch->in, size))) {
             connection->finished = true;
             on_output(&connection->h2_owner);
@@ -305,10 +322,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     enter(connection);
-    if (!connection->finished)
-        read_input(connection);
-    else
-        give_up(connection, "the connection has ended");
+    read_input(connection);
     leave(connection);
 }
 
@@ -336,9 +350,12 @@ static const struct h2_owner_ops h2_ops = { accept_stream, on_output, on_going }
 static void keep_alive(struct connection *connection, int64_t now_ms)
 {
     const struct connection_limits *limits = &connection->options.limits;
-    int64_t silent_ms = now_ms - connection->read_ms;
+    uint64_t frame_count = h2_session_frame_count(connection->session);
 
-    if (silent_ms < limits->keepalive_ms) {
+    if (frame_count != connection->frame_count)
+        connection->alive_ms = now_ms;
+    connection->frame_count = frame_count;
+    if (now_ms - connection->alive_ms < limits->keepalive_ms) {
         connection->pinged_ms = 0;
         return;
     }
@@ -369,8 +386,9 @@ static void look_after(struct connection *connection)
         give_up(connection, "the peer does not read");
         return;
     }
-    if (connection->finished && now_ms - connection->read_ms > limits->handshake_ms) {
-        give_up(connection, "the connection has ended");
+    if (connection->lingering) {
+        if (now_ms - connection->lingering_ms > LINGER_MS)
+            give_up(connection, "the connection has ended");
         return;
     }
     h2_session_sweep(connection->session, connection->tick_ms, limits->stall_ms);
@@ -465,7 +483,7 @@ struct connection *connection_open(int fd, const struct connection_options *opti
         discard(connection);
         return NULL;
     }
-    connection->opened_ms = connection->read_ms = connection->progress_ms = loop_mono_ms();
+    connection->opened_ms = connection->alive_ms = connection->progress_ms = loop_mono_ms();
     connection->tick_ms = choose_tick_ms(&options->limits);
     loop_timer_start(options->loop, &connection->tick, connection->tick_ms);
     on_output(&connection->h2_owner);

@@ -26,6 +26,7 @@ enum {
     SETTINGS_ENTRIES_MAX = 32,
     OUTBOUND_ACKS_MAX = 1000,
     CONTINUATIONS_MAX = 8,
+    WAITS_MAX = 4, /* times stall_ms for a request that drips in */
 };
 
 struct h2_stream {
@@ -37,8 +38,9 @@ struct h2_stream {
     bool answered; /* server: the first header block is submitted */
     bool deferred; /* nghttp2 waits for wake() */
     bool moved;    /* since the last sweep */
-    bool local_ended, remote_ended;
-    int64_t stalled_ms;
+    bool headers_ended, local_ended, remote_ended;
+    int64_t stalled_ms; /* nothing moved */
+    int64_t waited_ms;  /* for the rest of a request */
 };
 
 struct h2_session {
@@ -48,6 +50,7 @@ struct h2_session {
     struct h2_budget budget;
     struct link streams;
     size_t stream_count;
+    uint64_t frame_count; /* that came in whole */
     bool is_up, going, draining, over;
 };
 
@@ -364,6 +367,7 @@ static void take_stream_frame(struct h2_session *session, const nghttp2_frame *f
     if (stream == NULL)
         return;
     stream->moved = true;
+    stream->headers_ended = true;
     if (frame->hd.type == NGHTTP2_HEADERS && stream->base.user != NULL)
         stream->base.user->ops->on_headers_end(stream->base.user);
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
@@ -384,6 +388,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *conte
     struct h2_session *session = context;
 
     (void)ng;
+    session->frame_count++;
     if (session->over)
         return 0;
     switch (frame->hd.type) {
@@ -471,8 +476,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 /* Also finds one that nghttp2 has not opened yet. */
 static struct h2_stream *find_stream(struct h2_session *session, int32_t id)
 {
-    list_each(link, &session->streams)
-    {
+    list_each(link, &session->streams) {
         struct h2_stream *stream = container_of(link, struct h2_stream, link);
         if (stream->id == id)
             return stream;
@@ -673,6 +677,16 @@ void h2_session_drain(struct h2_session *session)
     h2_session_ping(session);
 }
 
+static void reset_stalled(struct h2_stream *stream)
+{
+    struct stream_user *user = stream->base.user;
+
+    stream->base.user = NULL;
+    user->stream = NULL;
+    leave(&stream->base, STREAM_CANCEL);
+    user->ops->on_close(user, STREAM_CANCEL);
+}
+
 static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms, int64_t stall_ms)
 {
     struct stream_user *user = stream->base.user;
@@ -682,17 +696,16 @@ static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms, int64_t s
         return;
     sends = stream->answered && !stream->deferred && !stream->local_ended;
     waits = !stream->remote_ended && user->ops->is_waiting(user);
-    if (stream->moved || (!sends && !waits))
-        stream->stalled_ms = 0;
-    else
-        stream->stalled_ms += elapsed_ms;
+    stream->waited_ms = waits ? stream->waited_ms + elapsed_ms : 0;
+    stream->stalled_ms = (sends || waits) && !stream->moved ? stream->stalled_ms + elapsed_ms : 0;
     stream->moved = false;
-    if (stream->stalled_ms < stall_ms)
+    if (stream->stalled_ms < stall_ms && stream->waited_ms < WAITS_MAX * stall_ms)
         return;
-    stream->base.user = NULL;
-    user->stream = NULL;
-    leave(&stream->base, STREAM_CANCEL);
-    user->ops->on_close(user, STREAM_CANCEL);
+    /* Half a header block holds up the whole connection. */
+    if (stream->session->options.role == H2_SERVER && !stream->headers_ended)
+        calm(stream->session);
+    else
+        reset_stalled(stream);
 }
 
 void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms)
@@ -700,4 +713,11 @@ void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t st
     h2_budget_grow(&session->budget, elapsed_ms);
     list_each_safe(link, &session->streams)
         sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, stall_ms);
+    if (session->over)
+        want_output(session);
+}
+
+uint64_t h2_session_frame_count(const struct h2_session *session)
+{
+    return session->frame_count;
 }

@@ -66,9 +66,12 @@ void h2_session_ping(struct h2_session *session);
  * peer has seen it, the last stream's id. Streams go on to their end. */
 void h2_session_drain(struct h2_session *session);
 
+/* Whole frames received so far: a peer that sends half of one is not alive. */
+uint64_t h2_session_frame_count(const struct h2_session *session);
+
 /* Called every elapsed_ms. Resets streams that did not move for stall_ms
  * although something waits: an answer for the peer's window, a method for the
- * rest of its request. */
+ * rest of its request (which may not drip in for ever, either). */
 void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms);
 
 #endif

@@ -664,6 +664,41 @@ static void a_request_that_does_not_go_on_is_reset(void **state)
     assert_int_equal(h2_session_stream_count(f->session), 1);
 }
 
+static void a_request_that_drips_in_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t prefix[] = { 0, 0, 0, 0x10, 0 }, drop[] = { 'x' };
+    int sweeps = 0;
+
+    preface(f);
+    headers(f, 1, &(struct request){ 0 }, 0);
+    frame(f, NGHTTP2_DATA, 0, 1, prefix, sizeof prefix);
+    while (answer_to(f, 1)->reset == -1 && sweeps++ < 100) {
+        frame(f, NGHTTP2_DATA, 0, 1, drop, sizeof drop);
+        h2_session_sweep(f->session, 1000, 3000);
+        take_output(f);
+    }
+    assert_in_range(sweeps, 4, 20);
+    assert_int_equal(answer_to(f, 1)->reset, NGHTTP2_CANCEL);
+    assert_alive(f);
+}
+
+static void half_a_header_block_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t block[1000], bytes[1100];
+    size_t size = put_frame(bytes, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, block,
+                            put_headers(block, &(struct request){ 0 }));
+
+    preface(f);
+    feed(f, bytes, size / 2);
+    for (int i = 0; i < 5; i++)
+        h2_session_sweep(f->session, 1000, 3000);
+    take_output(f);
+    assert_int_equal(f->goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+    assert_true(h2_session_is_done(f->session));
+}
+
 /* ---- Anything at all. ---- */
 
 static uint64_t next_random(uint64_t *state) /* xorshift64 */
@@ -755,6 +790,8 @@ int main(void)
         TEST(continuations_without_end_end_the_connection),
         TEST(a_stream_that_nobody_reads_is_reset),
         TEST(a_request_that_does_not_go_on_is_reset),
+        TEST(a_request_that_drips_in_is_reset),
+        TEST(half_a_header_block_ends_the_connection),
         TEST(no_damaged_conversation_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,6 +317,50 @@ static void a_call_without_a_server_fails_and_says_why(void **state)
     }
 }
 
+static void a_name_is_resolved(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(f, (struct rpc_server_options){ 0 });
+    char address[64];
+    struct noted_call say;
+
+    snprintf(address, sizeof address, "localhost%s", strrchr(rpc_server_address(server), ':'));
+    open_channel(f, address);
+    noted_call_init(&say, f, "/test.v1.Echo/Say");
+    client_call_start(f->channel, &say.call);
+    noted_call_wait(&say);
+    assert_int_equal(say.status.code, RPC_OK);
+    channel_close(f->channel);
+    f->channel = NULL;
+    rpc_server_close(server, 0);
+}
+
+static void a_name_that_is_not_found_is_told(void **state)
+{
+    struct call_fixture *f = *state;
+    struct noted_call say;
+
+    open_channel(f, "no-such-host.invalid:1");
+    noted_call_init(&say, f, "/test.v1.Echo/Say");
+    client_call_start(f->channel, &say.call);
+    noted_call_wait(&say);
+    assert_int_equal(say.status.code, RPC_UNAVAILABLE);
+    assert_non_null(strstr(say.status.message, "no-such-host.invalid"));
+}
+
+static void a_channel_may_be_closed_while_it_resolves(void **state)
+{
+    struct call_fixture *f = *state;
+    struct noted_call say;
+
+    open_channel(f, "localhost:1");
+    noted_call_init(&say, f, "/test.v1.Echo/Say");
+    client_call_start(f->channel, &say.call);
+    channel_close(f->channel);
+    f->channel = NULL;
+    assert_int_equal(say.status.code, RPC_CANCELLED);
+}
+
 static void a_channel_connects_again(void **state)
 {
     struct call_fixture *f = *state;
@@ -356,7 +400,7 @@ static void a_server_that_is_not_http2_is_unavailable(void **state)
     assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof name), 0);
     assert_int_equal(listen(listener, 1), 0);
     getsockname(listener, (struct sockaddr *)&name, &size);
-    snprintf(address, sizeof address, "localhost:%d", ntohs(name.sin_port));
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(name.sin_port));
     open_channel(f, address);
     noted_call_init(&say, f, "/test.v1.Echo/Say");
     client_call_start(f->channel, &say.call);
@@ -383,6 +427,9 @@ int main(void)
         TEST(a_call_under_way_ends_within_the_grace),
         TEST(after_the_grace_calls_are_broken_off),
         TEST(a_call_without_a_server_fails_and_says_why),
+        TEST(a_name_is_resolved),
+        TEST(a_name_that_is_not_found_is_told),
+        TEST(a_channel_may_be_closed_while_it_resolves),
         TEST(a_channel_connects_again),
         TEST(a_server_that_is_not_http2_is_unavailable),
     };
