@@ -65,7 +65,7 @@ struct bytes org_id(const struct org *org)
     return bytes_of_text(org->id);
 }
 
-static char *text_copy(struct bytes bytes)
+char *text_copy(struct bytes bytes)
 {
     char *text = malloc(bytes.size + 1);
 

@@ -85,18 +85,6 @@ static struct lane *find(struct org *org, enum run_priority priority, uint32_t n
     return NULL;
 }
 
-static char *text_of(struct bytes bytes)
-{
-    char *text = malloc(bytes.size + 1);
-
-    if (text == NULL)
-        abort();
-    if (bytes.size > 0)
-        memcpy(text, bytes.data, bytes.size);
-    text[bytes.size] = '\0';
-    return text;
-}
-
 static struct lane *add_lane(struct queue *queue, struct org *org, enum run_priority priority,
                              struct bytes source, struct bytes target)
 {
@@ -108,8 +96,8 @@ static struct lane *add_lane(struct queue *queue, struct org *org, enum run_prio
     lane->org = org;
     lane->priority = priority;
     lane->number = key_lane(source, target);
-    lane->source = text_of(source);
-    lane->target = text_of(target);
+    lane->source = text_copy(source);
+    lane->target = text_copy(target);
     lane->complete = true;
     lane->from_head = true;
     list_append(&class->lanes, &lane->link);

@@ -176,6 +176,8 @@ MUST_USE enum err queue_load(struct queue *queue, struct why *why);
 void queue_forget(struct queue *queue);
 
 /* queue_org.c */
+/* Gives a NUL-terminated copy, to be freed. */
+char *text_copy(struct bytes bytes);
 /* 1 to NAME_SIZE_MAX of [A-Za-z0-9._-]. */
 bool name_is_valid(struct bytes name);
 MUST_USE enum err org_check_id(struct bytes id, struct why *why);
