@@ -48,6 +48,7 @@ static void begin_turn(struct queue *queue)
 }
 
 static void apply_effects(struct queue *queue);
+static void answer_stored_controls(struct queue *queue);
 
 /* From what the store has. The board is told of the leases, connected workers
  * get back what they hold. */
@@ -122,7 +123,7 @@ void queue_close(struct queue *queue)
         worker_gone(queue, container_of(queue->workers.next, struct worker, link));
     answer_list(&queue->posted, ERR_UNAVAILABLE, "the server is shutting down");
     answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the server is shutting down");
-    answer_list(&queue->control_waits, ERR_UNAVAILABLE, "the server is shutting down");
+    answer_stored_controls(queue);
     queue_forget(queue);
     heap_free(&queue->deadlines);
     heap_free(&queue->flushes);
@@ -357,16 +358,13 @@ static void send_answers(struct queue *queue)
     }
 }
 
-/* Requests that wrote nothing: their answer holds though the turn failed. */
+/* Requests that neither wrote nor read: their answer holds though the turn failed. */
 static bool stands_alone(const struct request *request)
 {
     switch (request->verb) {
     case QUEUE_JOIN:
     case QUEUE_LEAVE:
     case QUEUE_LEASE_STOP:
-    case QUEUE_ACKNOWLEDGE:
-    case QUEUE_HEARTBEAT:
-    case QUEUE_SERVICE_INFO:
     case QUEUE_DRAIN:
         return true;
     case QUEUE_LEASE:
@@ -378,6 +376,9 @@ static bool stands_alone(const struct request *request)
     case QUEUE_DELETE_SCHEDULE:
     case QUEUE_RESET_WATERMARK:
     case QUEUE_REPORT:
+    case QUEUE_ACKNOWLEDGE:          /* these tell of others' changes in this turn */
+    case QUEUE_HEARTBEAT:
+    case QUEUE_SERVICE_INFO:
     case QUEUE_VERB_COUNT:
     default:
         return request->result == ERR_INVALID;
@@ -394,13 +395,47 @@ static void reload(struct queue *queue)
         log_event(LOG_ERROR, "the store cannot be read", LOG_TEXT("error", why.text));
 }
 
+static struct control_request *control_of(struct link *link)
+{
+    struct request *request = container_of(link, struct request, link);
+
+    return request->verb == QUEUE_CONTROL ? container_of(request, struct control_request, base) : NULL;
+}
+
+/* What an earlier turn has stored is not undone by this one: those controls go
+ * on waiting. The others are answered. */
+static void keep_stored_controls(struct queue *queue)
+{
+    list_splice(&queue->answers, &queue->control_waits);
+    list_each_safe(link, &queue->answers) {
+        const struct control_request *req = control_of(link);
+
+        if (req == NULL || !req->stored)
+            continue;
+        list_remove(link);
+        list_append(&queue->control_waits, link);
+    }
+}
+
+/* Who waits for a worker to let go is told what is: the control itself is done. */
+static void answer_stored_controls(struct queue *queue)
+{
+    while (link_is_linked(&queue->control_waits)) {
+        struct control_request *req = control_of(queue->control_waits.next);
+
+        assert(req->stored);
+        list_remove(&req->base.link);
+        req->base.done(&req->base, OK);
+    }
+}
+
 /* Nothing of this turn happened, or nobody knows: say so, and start over from
  * what the store has. */
 static void turn_failed(struct queue *queue, enum err e, const struct why *why)
 {
     log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
     txn_drop(queue->txn);
-    list_splice(&queue->answers, &queue->control_waits);
+    keep_stored_controls(queue);
     list_each(link, &queue->answers) {
         struct request *request = container_of(link, struct request, link);
 
@@ -442,7 +477,7 @@ static void refuse_all(struct queue *queue, const char *text)
     send_answers(queue);
     answer_list(&queue->posted, ERR_UNAVAILABLE, text);
     answer_list(&queue->lease_waits, ERR_UNAVAILABLE, text);
-    answer_list(&queue->control_waits, ERR_UNAVAILABLE, text);
+    answer_stored_controls(queue);
 }
 
 static int64_t next_due(const struct queue *queue)
@@ -519,6 +554,8 @@ int64_t queue_turn(struct queue *queue)
         list_splice(&queue->answers, &queue->late_answers);
         turn_failed(queue, e, &why);
     } else {
+        list_each(link, &queue->control_waits)
+            control_of(link)->stored = true;
         apply_effects(queue);
     }
     send_answers(queue);

@@ -57,7 +57,8 @@ struct queue_deps {          /* borrowed: must outlive the queue */
 MUST_USE enum err queue_open(const struct queue_deps *deps, struct queue **queue,
                              struct why *why);
 
-/* Answers what is still posted or waiting with ERR_UNAVAILABLE. NULL is fine. */
+/* Answers what is still posted or waiting with ERR_UNAVAILABLE; controls that
+ * wait for a worker with OK: they are done. NULL is fine. */
 void queue_close(struct queue *queue);
 
 enum queue_verb {
@@ -119,9 +120,11 @@ struct control_request {
     run_id id;                       /* in */
     struct bytes actor, reason;      /* in */
     bool start_over;                 /* in: RESUME, RETRY */
-    int64_t wait_ms;                 /* in: PAUSE, CANCEL: answer when the worker has let go */
+    int64_t wait_ms;                 /* in: PAUSE, CANCEL: answer when the worker has let go,
+                                        with OK whatever happens meanwhile: it is done */
     struct run_info info;            /* out */
     int64_t wait_until_ms;           /* queue's */
+    bool stored;                     /* queue's: what was asked for is on the disk */
 };
 
 /* Deletes the organisation's ended runs; O(1) whatever their number. */

@@ -276,6 +276,18 @@ static enum err do_retry(struct queue *queue, struct control_request *req, struc
     return OK;
 }
 
+/* What the answer shows if the run is not there to be read any more, or not
+ * to be read at all, when it is due. */
+static void note_outcome(struct queue *queue, struct control_request *req,
+                         const struct loaded_run *loaded)
+{
+    struct loaded_run shown = *loaded;
+
+    shown.spec.data = bytes_of(NULL, 0);    /* the answer does not show it */
+    (void)run_fill_info(queue, &shown, req->base.mem, &req->info);
+    req->id = loaded->id;
+}
+
 void handle_control(struct queue *queue, struct request *request)
 {
     struct control_request *req = container_of(request, struct control_request, base);
@@ -296,8 +308,9 @@ void handle_control(struct queue *queue, struct request *request)
         answer(queue, request, e);
         return;
     }
-    req->id = t->has_live ? t->live.id : t->pending.id;
+    note_outcome(queue, req, t->has_live ? &t->live : &t->pending);
     req->wait_until_ms = queue->mono_ms + req->wait_ms;
+    req->stored = false;
     if (req->wait_ms > 0 && lease_find(queue, req->id) != NULL && req->verb != CONTROL_RESUME)
         list_append(&queue->control_waits, &request->link);
     else
@@ -327,9 +340,8 @@ void control_fill(struct queue *queue, struct control_request *req)
     if (e == OK)
         e = run_load(queue, org, req->id, &loaded, &req->base.why);
     if (e == OK) {
-        loaded.spec.data = bytes_of(NULL, 0);    /* the answer does not show it */
-        (void)run_fill_info(queue, &loaded, req->base.mem, &req->info);
+        note_outcome(queue, req, &loaded);
         e = run_estimate(queue, &loaded, &req->info, &req->base.why);
     }
-    answer(queue, &req->base, e);
+    answer(queue, &req->base, e != ERR_NOT_FOUND ? e : OK);    /* purged in this very turn */
 }

@@ -418,6 +418,24 @@ static void who_when_and_why_is_kept(void **state)
     assert_string_equal(f->why.field, "reason");
 }
 
+/* The purge takes the run before the cancel's answer is put together. */
+static void a_cancel_and_a_purge_of_one_turn_are_both_answered(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+    struct control_request cancel = { .verb = CONTROL_CANCEL, .org = ORG, .id = id };
+    struct purge_request purged = { .org = ORG };
+
+    post(f, &cancel.base, QUEUE_CONTROL);
+    ask_later(f, &purged.base, QUEUE_PURGE);
+    assert_int_equal(cancel.base.result, OK);
+    assert_int_equal(cancel.info.id, id);
+    assert_int_equal(cancel.info.run.state, RUN_CANCELLED);
+    assert_int_equal(purged.base.result, OK);
+    assert_int_equal(purged.cancelled, 1);
+    assert_string_equal(shown(f, id), "gone");
+}
+
 int main(void)
 {
 #define TEST(name) \
@@ -437,6 +455,7 @@ int main(void)
         TEST(starting_over_is_a_new_generation_without_progress_or_checkpoint),
         TEST(a_retried_run_goes_on_from_its_checkpoint_behind_the_others),
         TEST(who_when_and_why_is_kept),
+        TEST(a_cancel_and_a_purge_of_one_turn_are_both_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,22 +65,80 @@ static void after_a_failed_turn_a_connected_worker_is_still_pushed_to(void **sta
     assert_int_equal(f->pushed, DIRECTIVE_PAUSE_IT);
 }
 
-/* Whatever a request's memory held before it was posted. */
-static void a_pause_that_waits_is_told_when_the_store_fails(void **state)
+static void a_pause_that_waits_goes_on_waiting_when_a_later_turn_fails(void **state)
 {
     struct queue_fixture *f = *state;
-    struct control_request req = { .base.result = ERR_INVALID, .verb = CONTROL_PAUSE, .org = ORG,
-                                   .name = bytes_of_text("a"), .wait_ms = 30000 };
+    run_id id = submitted(f, "a");
+    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
+                                   .wait_ms = 30000 };
+    struct run_spec spec = a_spec("b");
+    struct lease_name held = leased(f);
+
+    ask_later(f, &req.base, QUEUE_CONTROL);
+    assert_false(is_answered(&req.base));
+    fault_arm(&f->store.commit, 1, ERR_UNAVAILABLE);
+    assert_int_equal(submit(f, &spec, NULL), ERR_UNAVAILABLE);
+    assert_false(is_answered(&req.base));
+    assert_string_equal(shown(f, id), "paused");
+    assert_int_equal(release(f, held), OK);
+    assert_true(is_answered(&req.base));
+    assert_int_equal(req.base.result, OK);
+    assert_int_equal(req.info.run.state, RUN_PAUSED);
+}
+
+/* It was accepted and is stored: no error may say otherwise. */
+static void a_pause_that_waits_is_told_that_it_is_done_when_the_store_fails(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
+                                   .wait_ms = 30000 };
     struct run_spec spec = a_spec("b");
 
     (void)submitted(f, "a");
     (void)leased(f);
     ask_later(f, &req.base, QUEUE_CONTROL);
-    assert_false(is_answered(&req.base));
+    fault_arm(&f->store.commit, 1, ERR_UNCERTAIN);
+    assert_int_equal(submit(f, &spec, NULL), ERR_UNCERTAIN);
+    queue_turn(f->queue);
+    assert_true(is_answered(&req.base));
+    assert_int_equal(req.base.result, OK);
+    assert_int_equal(req.info.run.state, RUN_PAUSING);
+}
+
+/* Whatever a request's memory held before it was posted. */
+static void a_pause_that_waits_from_this_turn_fails_with_it(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+    struct control_request req = { .base.result = ERR_INVALID, .stored = true,
+                                   .verb = CONTROL_PAUSE, .org = ORG,
+                                   .name = bytes_of_text("a"), .wait_ms = 30000 };
+
+    (void)leased(f);
     fault_arm(&f->store.commit, 1, ERR_UNAVAILABLE);
-    assert_int_equal(submit(f, &spec, NULL), ERR_UNAVAILABLE);
+    ask_later(f, &req.base, QUEUE_CONTROL);
     assert_true(is_answered(&req.base));
     assert_int_equal(req.base.result, ERR_UNAVAILABLE);
+    assert_string_equal(shown(f, id), "active");
+}
+
+/* In the failed turn the lease was over, or another's: the worker must not be
+ * told so. */
+static void a_heartbeat_in_a_failed_turn_says_nothing(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+    struct lease_name held = leased(f);
+    struct report_request done = { .kind = REPORT_COMPLETE, .lease = held };
+    struct heartbeat_request beat = { .leases = &held, .count = 1 };
+
+    fault_arm(&f->store.commit, 1, ERR_UNAVAILABLE);
+    post(f, &done.base, QUEUE_REPORT);
+    ask_later(f, &beat.base, QUEUE_HEARTBEAT);
+    assert_int_equal(done.base.result, ERR_UNAVAILABLE);
+    assert_int_equal(beat.base.result, ERR_UNAVAILABLE);
+    assert_string_equal(shown(f, id), "active");
+    assert_int_equal(heartbeat(f, held), DIRECTIVE_GO_ON);
 }
 
 static void a_store_that_cannot_be_read_for_a_while_stops_nothing_for_good(void **state)
@@ -120,7 +178,10 @@ int main(void)
         TEST(a_failed_turn_leaves_leases_with_a_fresh_term),
         TEST(a_restart_gives_every_lease_a_fresh_term),
         TEST(after_a_failed_turn_a_connected_worker_is_still_pushed_to),
-        TEST(a_pause_that_waits_is_told_when_the_store_fails),
+        TEST(a_pause_that_waits_goes_on_waiting_when_a_later_turn_fails),
+        TEST(a_pause_that_waits_is_told_that_it_is_done_when_the_store_fails),
+        TEST(a_pause_that_waits_from_this_turn_fails_with_it),
+        TEST(a_heartbeat_in_a_failed_turn_says_nothing),
         TEST(a_store_that_cannot_be_read_for_a_while_stops_nothing_for_good),
         TEST(a_worker_can_leave_a_queue_that_has_stopped),
     };
