@@ -1,0 +1,235 @@
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "core/board.h"
+#include "core/queue.h"
+#include "core/view.h"
+#include "core/watch.h"
+#include "tests/sim/faulty_store.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_store.h"
+
+/* A long random life of one queue, decided by one number.
+ *
+ * sim_world.c   the machine: clock, disk, queue; turns, crashes, faults
+ * sim_client.c  clients and workers: random requests, several to a turn
+ * sim_model.c   what clients were told, request by request, and the rules
+ * sim_lease.c   the same for leases: who holds what until when, who is next
+ * sim_survey.c  looks at all that lists show, and compares
+ *
+ * The model knows only what clients were told: answers, and what the lists
+ * show. It never looks into the queue. */
+
+enum {
+    ORGS = 3,
+    WORKERS = 4,
+    JOBS_MAX = 1024,
+    LINES_MAX = 512,
+    MARKS_MAX = 8,
+    CHECKPOINTS_MAX = 8,
+    NAME_TEXT_SIZE = 24,
+};
+
+/* What clients believe of a lease. */
+struct held {
+    bool held, acknowledged, pausing, cancelling;
+    int worker;                  /* -1: whoever it was, nobody was told */
+    int64_t ttl_ms, deadline_ms; /* monotonic */
+    int64_t grace_ms;            /* not renewed beyond; 0: no such end */
+    bool push_is_due;            /* its worker must have been told in this turn, */
+    enum directive pushed;       /* and this is what it was told last */
+};
+
+struct line;
+
+/* What clients believe of a run. */
+struct job {
+    run_id id;
+    struct line *line;
+    enum run_priority priority;
+    const char *source, *target;
+    bool retry_on_fail;
+    uint32_t retries_max;
+    uint64_t order;       /* of acceptance; 0: waits for its time */
+    enum run_state ended; /* RUN_NONE: it lives */
+    bool may_have_ended;  /* its lease expired: perhaps for the last time */
+    bool purged;
+    bool paused, revived;
+    bool goes_first; /* it was resumed or released */
+    bool queued;     /* for sure, if its line lets it */
+    uint32_t epoch, generation, failures;
+    int32_t progress;
+    struct held lease;
+    char checkpoints[CHECKPOINTS_MAX][16]; /* the one it goes on from is one of them */
+    unsigned checkpoint_count;
+    int64_t nominal_ms;
+    bool fired;
+    bool seen; /* by this survey */
+};
+
+struct mark {
+    char entity[16];
+    int64_t value_ms;
+};
+
+/* What clients believe of a name. */
+struct line {
+    int org;
+    char name[NAME_TEXT_SIZE];
+    bool exists, paused;
+    bool scheduled_ever; /* so there may be runs nobody was told of */
+    bool cancels_other;  /* so a run may be cancelled by the clock */
+    bool mark_was_reset;
+    bool pause_may_be_over; /* cancelled by name: the list will tell */
+    run_id schedule;        /* the run that set it last */
+    struct mark marks[MARKS_MAX];
+    unsigned mark_count;
+};
+
+struct org_belief {
+    bool exists, was_purged; /* since the last survey */
+    uint32_t max_active;
+    uint64_t max_queued;
+    uint64_t completed, failed, cancelled; /* lifetime, as last shown; completed: as told */
+};
+
+enum op_state { OP_POSTED, OP_ACCEPTED, OP_ANSWERED };
+
+/* A request under way. */
+struct op {
+    struct link link; /* in sim->ops, in the order of posting */
+    union {
+        struct request base;
+        struct submit_request submit;
+        struct control_request control;
+        struct purge_request purge;
+        struct put_org_request put_org;
+        struct delete_schedule_request delete_schedule;
+        struct reset_watermark_request reset_watermark;
+        struct worker_request worker;
+        struct lease_request lease;
+        struct lease_stop_request lease_stop;
+        struct heartbeat_request heartbeat;
+        struct report_request report;
+        struct service_info_request service_info;
+        struct drain_request drain;
+    } u;
+    struct sim *sim;
+    struct arena *mem;
+    enum op_state state;
+    enum err result;
+    uint64_t answered_as; /* the how manieth answer of all */
+    int64_t handled_mono_ms;
+    bool must_be_invalid, stopped;
+    bool spent;      /* its answer was taken in; kept for its LEASE_STOP */
+    int org, worker; /* index; -1: none */
+    char name[NAME_TEXT_SIZE], text[NAME_TEXT_SIZE], org_id[NAME_TEXT_SIZE];
+    struct lease_name leases[8];
+    struct entity_progress entities[3];
+};
+
+struct sim_worker {
+    struct worker worker;
+    struct sim *sim;
+    char id[16];
+    bool busy;   /* its JOIN or LEAVE is under way */
+    bool joined; /* may lease: JOIN was posted, LEAVE was not */
+    bool in;     /* JOIN was answered, LEAVE was not */
+};
+
+struct sim {
+    /* How it began. */
+    uint64_t seed, steps;
+    bool trace, on_rocksdb;
+    /* The machine. */
+    uint64_t step;
+    struct random_seeded dice, queue_dice;
+    struct fake_clock clock;
+    struct fake_store fake;
+    struct faulty_store store;
+    char directory[64]; /* of RocksDB */
+    struct board *board;
+    struct watch_hub *watch;
+    struct queue_options options;
+    struct queue *queue;
+    bool draining;
+    int64_t greatest_now_ms;                /* that any turn has seen */
+    int64_t next_due_ms;                    /* as the last turn said */
+    struct sim_worker workers[WORKERS + 1]; /* the last one can do everything */
+    struct link ops;
+    uint64_t answers;
+    bool closing;
+    /* The model. */
+    struct org_belief orgs[ORGS];
+    struct line lines[LINES_MAX];
+    unsigned line_count;
+    struct job jobs[JOBS_MAX];
+    unsigned job_count;
+    unsigned habits; /* a bit for each thing that clients of this life don't do */
+    bool floods;     /* clients queue many at a time */
+    run_id newest;
+    struct arena *mem; /* of a survey */
+};
+
+extern const char *const sim_orgs[ORGS];
+
+/* queue_sim.c */
+void require(const struct sim *sim, bool holds, const char *rule);
+void trace(const struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline uint64_t pick(struct sim *sim, uint64_t below)
+{
+    return random_below(&sim->dice.base, below);
+}
+static inline bool chance(struct sim *sim, unsigned percent)
+{
+    return pick(sim, 100) < percent;
+}
+
+/* sim_world.c */
+void world_open(struct sim *sim);
+void world_close(struct sim *sim);
+void world_turn(struct sim *sim);        /* and what follows from its answers */
+void world_crash(struct sim *sim);       /* drops the memory; may reboot the machine */
+void world_shake(struct sim *sim);       /* clock, faults, crashes */
+struct view world_look(struct sim *sim); /* opens a snapshot */
+void world_look_away(struct view *view);
+
+/* sim_client.c */
+struct op *op_new(struct sim *sim, enum queue_verb verb);
+void op_post(struct op *op);
+void op_free(struct op *op);
+void client_acts(struct sim *sim); /* posts something */
+void client_joins(struct sim *sim, int worker);
+void client_leases(struct sim *sim, int worker, uint32_t jobs_max);
+void client_completes(struct sim *sim, const struct job *job);
+void client_controls(struct sim *sim, enum control_verb verb, const struct line *line, run_id id);
+void client_deletes_schedule(struct sim *sim, const struct line *line);
+void client_limits(struct sim *sim, int org, uint32_t max_active, uint64_t max_queued);
+
+/* sim_model.c */
+void model_turn_worked(struct sim *sim); /* takes in what this turn answered */
+void model_turn_failed(struct sim *sim); /* and this one, which did nothing */
+struct job *model_find(struct sim *sim, run_id id);
+struct line *model_line(struct sim *sim, int org, const char *name); /* NULL: too many */
+/* A run that was first heard of now. */
+struct job *model_meet(struct sim *sim, const struct run_info *info);
+void model_end(struct sim *sim, struct job *job, enum run_state state);
+void model_set_checkpoint(struct job *job, struct bytes checkpoint);
+bool view_job(struct view *view, const struct job *job, struct run_info *info);
+
+/* sim_lease.c */
+void lease_fresh_terms(struct sim *sim); /* the queue has rebuilt its memory */
+void lease_time_passes(struct sim *sim); /* what has expired by now */
+void lease_renewed(struct sim *sim, struct job *job);
+void lease_directed(struct sim *sim, struct job *job);     /* pausing or cancelling changed */
+void lease_taken(struct sim *sim, struct op *op);          /* a LEASE was answered */
+void lease_waits_on(struct sim *sim, const struct op *op); /* and this one was not */
+bool lease_is_held(const struct sim *sim, const struct lease_name *name);
+enum directive lease_directive(const struct sim *sim, const struct job *job);
+void lease_pushed(struct worker *worker, run_id run, uint32_t epoch, enum directive directive);
+
+/* sim_survey.c */
+void survey(struct sim *sim);       /* compares */
+void survey_adopt(struct sim *sim); /* believes what is shown */
+
+#endif
