@@ -322,30 +322,6 @@ static void ids_grow_whatever_the_clock_does(void **state)
     }
 }
 
-/* A turn's memory is bounded: what does not fit waits for the next one. */
-static void many_of_the_largest_jobs_may_come_at_once(void **state)
-{
-    struct queue_fixture *f = *state;
-    enum { COUNT = 300 };
-    struct submit_request *requests = calloc(COUNT, sizeof *requests);
-    void *data = calloc(1, DATA_SIZE_MAX);
-    unsigned turns = 0;
-
-    for (int i = 0; i < COUNT; i++) {
-        requests[i] = (struct submit_request){ .org = ORG, .spec = a_spec("a") };
-        requests[i].spec.data = bytes_of(data, DATA_SIZE_MAX);
-        post(f, &requests[i].base, QUEUE_SUBMIT);
-    }
-    for (; !is_answered(&requests[COUNT - 1].base); turns++)
-        queue_turn(f->queue);
-    assert_true(turns > 1);
-    for (int i = 0; i < COUNT; i++)
-        assert_int_equal(requests[i].base.result, OK);
-    assert_int_equal(org_of(f).queued, COUNT);
-    free(data);
-    free(requests);
-}
-
 int main(void)
 {
 #define TEST(name) \
@@ -363,7 +339,6 @@ int main(void)
         TEST(source_and_target_pairs_that_wait_have_a_limit),
         TEST(a_second_request_for_a_name_is_a_new_run_behind_the_first),
         TEST(ids_grow_whatever_the_clock_does),
-        TEST(many_of_the_largest_jobs_may_come_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
