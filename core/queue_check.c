@@ -450,8 +450,10 @@ static void check_names(struct check *check)
 {
     scan(check, FAMILY_SYNC, visit_sync);
     scan(check, FAMILY_BEHIND, visit_behind);
-    for (struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->next)
+    for (struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->next) {
         assert(sync->behind == sync->record.behind);
+        assert(!sync->record.paused || sync->record.head_run != 0 || sync->record.scheduled);
+    }
     for (struct checked_run *run = check->runs; run != NULL; run = run->hh.next)
         if (is_live(run))
             check_place(check, run);
@@ -603,7 +605,7 @@ void queue_check(struct queue *queue)
     struct check check = { .queue = queue, .mem = arena_new(CHECK_BYTES_MAX) };
 
     assert(check.mem != NULL);
-    if (!queue->broken) {
+    if (queue->loaded) {
         check_idle(queue);
         scan(&check, FAMILY_WAITING, visit_run);
         scan(&check, FAMILY_ACTIVE, visit_run);

@@ -102,8 +102,20 @@ void queue_fixture_init(struct queue_fixture *f)
     open_queue(f);
 }
 
+void check(struct queue_fixture *f)
+{
+    struct fault get = f->store.get, scan = f->store.scan;
+
+    fault_disarm(&f->store.get);
+    fault_disarm(&f->store.scan);
+    queue_check(f->queue);
+    f->store.get = get;
+    f->store.scan = scan;
+}
+
 static void close_queue(struct queue_fixture *f)
 {
+    check(f);
     if (f->worker.joined)
         (void)leave(f, &f->worker);
     queue_close(f->queue);
@@ -146,6 +158,7 @@ void crash(struct queue_fixture *f)
 /* What the queue still owes is forgotten, as the process is. */
 void reopen(struct queue_fixture *f)
 {
+    check(f);
     queue_close(f->queue);
     board_free(f->board);
     fake_store_reopen(&f->store);
@@ -158,6 +171,7 @@ void pass(struct queue_fixture *f, int64_t ms)
 {
     fake_clock_advance(&f->clock, ms);
     queue_turn(f->queue);
+    check(f);
 }
 
 struct run_spec a_spec(const char *name)

@@ -52,6 +52,8 @@ void crash(struct queue_fixture *f);
 /* The same; what became of a commit that was not acknowledged is what
  * store.keep_uncertain says. */
 void reopen(struct queue_fixture *f);
+/* queue_check(), no fault in its way. pass(), crash() and the end of a test do it. */
+void check(struct queue_fixture *f);
 /* Time passes, and the queue takes a turn. */
 void pass(struct queue_fixture *f, int64_t ms);
 

@@ -40,6 +40,7 @@ static void time_passes(struct queue_fixture *f, int64_t ms)
 static bool is_final(struct queue_fixture *f, enum err e)
 {
     restart_if_uncertain(f);
+    check(f);
     if (e == OK || e == ERR_STALE || e == ERR_NOT_FOUND || e == ERR_CONFLICT)
         return true;
     assert_true(e == ERR_UNAVAILABLE || e == ERR_UNCERTAIN);
