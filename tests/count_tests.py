@@ -2,8 +2,9 @@
 """Counts the single tests in ctest's JUnit files: PASSED FAILED SKIPPED.
 
 A program of cmocka's form says "[       OK ] name" and "[  FAILED  ] name" for
-each test in it; any other program is one test, and so is the death of one that
-could not say which test it was. What failed is named on stderr.
+each test in it, Python's unittest how many it ran; any other program is one
+test, and so is the death of one that could not say which test it was. What
+failed is named on stderr.
 
 usage: count_tests.py FILE...
 """
@@ -17,6 +18,11 @@ def count(case):
     text = case.findtext("system-out") or ""
     ok = len(re.findall(r"^\[       OK \] ", text, re.M))
     bad = set(re.findall(r"^\[  FAILED  \] (?!\d+ test\(s\))(\S+)", text, re.M))
+    ran = re.search(r"^Ran (\d+) tests? in ", text, re.M)
+    wrong = [name for name in re.findall(r"^(?:FAIL|ERROR): (\S+)", text, re.M) if ran]
+    if ran:
+        bad |= set(wrong)
+        ok = max(int(ran.group(1)) - len(wrong), 0)
     status = case.get("status")
     if case.find("skipped") is not None and status != "fail":
         return 0, 0, 1

@@ -43,6 +43,9 @@ struct setting {
     const char *help;
 };
 
+/* Begins the row of a setting that only a command line makes sense of. */
+#define SETTING_FLAG(flag) .name = (flag), .reach = SETTING_FLAG_ONLY
+
 struct settings;
 
 /* Gives values that are all at their defaults. The table is borrowed and must

@@ -16,18 +16,17 @@ enum {
 };
 
 /* clang-format off */
-#define FLAG(flag) .name = flag, .reach = SETTING_FLAG_ONLY
-#define REASON { FLAG("reason"), .help = "Kept with the job, for those who ask later." }
+#define REASON { SETTING_FLAG("reason"), .help = "Kept with the job, for those who ask later." }
 static const struct setting stop_settings[CONTROL_SETTINGS] = {
     OPTIONS_OF_ALL,
     [CONTROL_REASON] = REASON,
-    [CONTROL_WAIT] = { FLAG("wait"), .type = SETTING_DURATION, .most = 60000,
+    [CONTROL_WAIT] = { SETTING_FLAG("wait"), .type = SETTING_DURATION, .most = 60000,
         .help = "Answer when the worker has let go, but no later than after this." },
 };
 static const struct setting resume_settings[RESUME_SETTINGS] = {
     OPTIONS_OF_ALL,
     [CONTROL_REASON] = REASON,
-    [RESUME_START_OVER] = { FLAG("start-over"), .type = SETTING_SWITCH,
+    [RESUME_START_OVER] = { SETTING_FLAG("start-over"), .type = SETTING_SWITCH,
         .help = "Forget how far it came and begin again." },
 };
 static const struct setting retry_settings[RETRY_SETTINGS] = {

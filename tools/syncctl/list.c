@@ -20,18 +20,17 @@ enum {
 enum { PAGE_SIZE_MAX = 1000 };
 
 /* clang-format off */
-#define FLAG(flag) .name = flag, .reach = SETTING_FLAG_ONLY
 static const struct setting list_settings[LIST_SETTINGS] = {
     OPTIONS_OF_ALL,
-    [LIST_STATUS] = { FLAG("status"), .type = SETTING_CHOICE,
+    [LIST_STATUS] = { SETTING_FLAG("status"), .type = SETTING_CHOICE,
         .choices = "queued|scheduled|active|paused|completed|failed|cancelled",
         .help = "Only these." },
-    [LIST_NAME] = { FLAG("name"), .help = "Only those of this sync." },
-    [LIST_TYPE] = { FLAG("type"), .type = SETTING_CHOICE,
+    [LIST_NAME] = { SETTING_FLAG("name"), .help = "Only those of this sync." },
+    [LIST_TYPE] = { SETTING_FLAG("type"), .type = SETTING_CHOICE,
         .choices = "full|incremental|entity|scheduled", .help = "Only these." },
-    [LIST_SINCE] = { FLAG("since"), .placeholder = "TIME", .help = "Queued then or later." },
-    [LIST_UNTIL] = { FLAG("until"), .placeholder = "TIME", .help = "Queued before." },
-    [LIST_LIMIT] = { FLAG("limit"), .letter = 'n', .type = SETTING_NUMBER, .fallback = "100",
+    [LIST_SINCE] = { SETTING_FLAG("since"), .placeholder = "TIME", .help = "Queued then or later." },
+    [LIST_UNTIL] = { SETTING_FLAG("until"), .placeholder = "TIME", .help = "Queued before." },
+    [LIST_LIMIT] = { SETTING_FLAG("limit"), .letter = 'n', .type = SETTING_NUMBER, .fallback = "100",
         .least = 1, .most = 100000, .help = "At most so many." },
 };
 static const struct setting show_settings[OPTION_OWN] = { OPTIONS_OF_ALL };

@@ -10,15 +10,14 @@
 enum { PURGE_OLDER_THAN = OPTION_OWN, PURGE_NAME, PURGE_STATUS, PURGE_DRY_RUN, PURGE_SETTINGS };
 
 /* clang-format off */
-#define FLAG(flag) .name = flag, .reach = SETTING_FLAG_ONLY
 static const struct setting settings[PURGE_SETTINGS] = {
     OPTIONS_OF_ALL,
-    [PURGE_OLDER_THAN] = { FLAG("older-than"), .placeholder = "TIME",
+    [PURGE_OLDER_THAN] = { SETTING_FLAG("older-than"), .placeholder = "TIME",
         .help = "Only those that ended before." },
-    [PURGE_NAME] = { FLAG("name"), .help = "Only those of this sync." },
-    [PURGE_STATUS] = { FLAG("status"), .type = SETTING_CHOICE,
+    [PURGE_NAME] = { SETTING_FLAG("name"), .help = "Only those of this sync." },
+    [PURGE_STATUS] = { SETTING_FLAG("status"), .type = SETTING_CHOICE,
         .choices = "completed|failed|cancelled", .help = "Only these." },
-    [PURGE_DRY_RUN] = { FLAG("dry-run"), .type = SETTING_SWITCH,
+    [PURGE_DRY_RUN] = { SETTING_FLAG("dry-run"), .type = SETTING_SWITCH,
         .help = "Say what would be deleted and delete nothing." },
 };
 /* clang-format on */

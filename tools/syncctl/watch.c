@@ -18,8 +18,7 @@ enum { DRAW_MS = 100, AGAIN_MS = 1000 };
 /* clang-format off */
 static const struct setting settings[WATCH_SETTINGS] = {
     OPTIONS_OF_ALL,
-    [WATCH_UNTIL_DONE] = { .name = "until-done", .type = SETTING_SWITCH,
-        .reach = SETTING_FLAG_ONLY,
+    [WATCH_UNTIL_DONE] = { SETTING_FLAG("until-done"), .type = SETTING_SWITCH,
         .help = "End when no job is waiting or running any more; exit 6 unless all completed"
                 " that ended meanwhile." },
 };

@@ -96,13 +96,13 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .name = "config", .reach = SETTING_NOT_IN_FILE, .placeholder = "FILE",
         .help = "A file of lines `name = value`, named as the flags are; # begins a comment." },
     [SYNCD_CHECK_CONFIG] = {
-        .name = "check-config", .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        SETTING_FLAG("check-config"), .type = SETTING_SWITCH,
         .help = "Check the settings, say what is wrong with them, and end." },
     [SYNCD_VERSION] = {
-        .name = "version", .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        SETTING_FLAG("version"), .type = SETTING_SWITCH,
         .help = "Print the version." },
     [SYNCD_HELP] = {
-        .name = "help", .letter = 'h', .type = SETTING_SWITCH, .reach = SETTING_FLAG_ONLY,
+        SETTING_FLAG("help"), .letter = 'h', .type = SETTING_SWITCH,
         .help = "Print this." },
 };
 /* clang-format on */
