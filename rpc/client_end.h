@@ -70,11 +70,29 @@ struct client_end {
     struct rpc_status outcome;
 };
 
+/* Whatever may end the call and goes on afterwards stands between these two:
+ * the end is freed by the outermost, when the call is done and no task of it is
+ * posted. */
+void client_end_enter(struct client_end *end);
+void client_end_leave(struct client_end *end);
+
 /* Sends the request's headers; the end has its stream, the stream its user. */
 void client_end_send_headers(struct client_end *end, const char *authority);
 
 /* Ends the call; its on_done() runs at once, or from the loop. */
 void client_end_finish(struct client_end *end, const struct rpc_status *status);
 void client_end_finish_later(struct client_end *end, const struct rpc_status *status);
+
+/* Between client_end.c, client_answer.c and channel.c. */
+
+extern const struct stream_user_ops client_end_stream_ops;
+
+/* Gives an end that holds its channel. NULL if out of memory. */
+struct client_end *client_end_take(struct channel *channel);
+void client_end_finish_with(struct client_end *end, enum rpc_code code, const char *text);
+/* Does from the loop what was put off. */
+void client_end_post_turn(struct client_end *end);
+void client_end_read_pending(struct client_end *end);
+size_t client_end_pull(struct stream_user *user, uint8_t *data, size_t room, bool *is_last);
 
 #endif

@@ -1,7 +1,7 @@
 #include "rpc/h2_session.h"
 
-#include "core/base/list.h"
 #include "rpc/h2_budget.h"
+#include "rpc/h2_stream.h"
 
 #include <assert.h>
 #include <nghttp2/nghttp2.h>
@@ -26,21 +26,6 @@ enum {
     SETTINGS_ENTRIES_MAX = 32,
     OUTBOUND_ACKS_MAX = 1000,
     CONTINUATIONS_MAX = 8,
-    WAITS_MAX = 4, /* times stall_ms for a request that drips in */
-};
-
-struct h2_stream {
-    struct stream base;
-    struct h2_session *session;
-    int32_t id; /* 0: not sent yet */
-    struct link link;
-    size_t header_bytes;
-    bool answered; /* server: the first header block is submitted */
-    bool deferred; /* nghttp2 waits for wake() */
-    bool moved;    /* since the last sweep */
-    bool headers_ended, local_ended, remote_ended;
-    int64_t stalled_ms; /* nothing moved */
-    int64_t waited_ms;  /* for the rest of a request */
 };
 
 struct h2_session {
@@ -48,8 +33,7 @@ struct h2_session {
     struct h2_owner *owner;
     struct h2_options options;
     struct h2_budget budget;
-    struct link streams;
-    size_t stream_count;
+    struct h2_streams streams;
     uint64_t frame_count; /* that came in whole */
     bool is_up, going, draining, over;
 };
@@ -59,11 +43,6 @@ static const struct stream_ops h2_stream_ops;
 static struct h2_stream *stream_of(struct h2_session *session, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(session->ng, id);
-}
-
-static struct h2_stream *h2_stream_of(struct stream *stream)
-{
-    return container_of(stream, struct h2_stream, base);
 }
 
 static void want_output(struct h2_session *session)
@@ -94,39 +73,6 @@ static void terminate(struct h2_session *session, uint32_t error)
 }
 
 /* ---- Streams. ---- */
-
-static struct h2_stream *make_stream(struct h2_session *session, int32_t id)
-{
-    struct h2_stream *stream = calloc(1, sizeof *stream);
-
-    if (stream == NULL)
-        return NULL;
-    stream->base.ops = &h2_stream_ops;
-    stream->session = session;
-    stream->id = id;
-    list_append(&session->streams, &stream->link);
-    session->stream_count++;
-    return stream;
-}
-
-static void free_stream(struct h2_stream *stream)
-{
-    list_remove(&stream->link);
-    stream->session->stream_count--;
-    free(stream);
-}
-
-static void close_stream(struct h2_stream *stream, enum stream_error error)
-{
-    struct stream_user *user = stream->base.user;
-
-    stream->base.user = NULL;
-    if (user != NULL) {
-        user->stream = NULL;
-        user->ops->on_close(user, error);
-    }
-    free_stream(stream);
-}
 
 /* nghttp2 asks for the next DATA frame's content. */
 static ssize_t pull(nghttp2_session *ng, int32_t id, uint8_t *data, size_t room, uint32_t *flags,
@@ -210,7 +156,7 @@ static void leave(struct stream *base, enum stream_error error)
     struct h2_session *session = stream->session;
 
     if (stream->id == 0) { /* nobody has heard of it */
-        free_stream(stream);
+        h2_stream_free(stream);
         return;
     }
     if (!stream->local_ended || !stream->remote_ended)
@@ -297,12 +243,12 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 
     if (session->over || !is_request(frame) || session->options.role == H2_CLIENT)
         return 0;
-    stream = make_stream(session, frame->hd.stream_id);
+    stream = h2_stream_new(&session->streams, session, &h2_stream_ops, frame->hd.stream_id);
     if (stream == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     stream->base.user = session->owner->ops->accept(session->owner, &stream->base);
     if (stream->base.user == NULL) {
-        free_stream(stream);
+        h2_stream_free(stream);
         nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_REFUSED_STREAM);
         return 0;
@@ -353,13 +299,6 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     return 0;
 }
 
-static void end_remote(struct h2_stream *stream)
-{
-    stream->remote_ended = true;
-    if (stream->base.user != NULL)
-        stream->base.user->ops->on_end(stream->base.user);
-}
-
 static void take_stream_frame(struct h2_session *session, const nghttp2_frame *frame)
 {
     struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
@@ -367,11 +306,10 @@ static void take_stream_frame(struct h2_session *session, const nghttp2_frame *f
     if (stream == NULL)
         return;
     stream->moved = true;
-    stream->headers_ended = true;
-    if (frame->hd.type == NGHTTP2_HEADERS && stream->base.user != NULL)
-        stream->base.user->ops->on_headers_end(stream->base.user);
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        h2_stream_end_headers(stream);
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-        end_remote(stream);
+        h2_stream_end_remote(stream);
 }
 
 /* The notice of GOAWAY has been seen: all that was on its way has come. */
@@ -469,23 +407,12 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
     if (stream == NULL)
         return 0;
     nghttp2_session_set_stream_user_data(ng, id, NULL);
-    close_stream(stream, (enum stream_error)error);
+    h2_stream_close(stream, (enum stream_error)error);
     return 0;
 }
 
-/* Also finds one that nghttp2 has not opened yet. */
-static struct h2_stream *find_stream(struct h2_session *session, int32_t id)
-{
-    list_each(link, &session->streams) {
-        struct h2_stream *stream = container_of(link, struct h2_stream, link);
-        if (stream->id == id)
-            return stream;
-    }
-    return NULL;
-}
-
 /* A request that was cancelled before it was sent, or that the peer, going
- * away, takes no more. */
+ * away, takes no more. nghttp2 may not have opened its stream yet. */
 static int on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int reason,
                              void *context)
 {
@@ -494,12 +421,12 @@ static int on_frame_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, in
 
     if (!is_request(frame) || session->options.role != H2_CLIENT)
         return 0;
-    stream = find_stream(session, frame->hd.stream_id);
+    stream = h2_stream_find(&session->streams, frame->hd.stream_id);
     if (stream == NULL)
         return 0;
     nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, NULL);
-    close_stream(stream, reason == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ? STREAM_REFUSED
-                                                                        : STREAM_INTERNAL_ERROR);
+    h2_stream_close(stream, reason == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ? STREAM_REFUSED
+                                                                           : STREAM_INTERNAL_ERROR);
     return 0;
 }
 
@@ -576,7 +503,7 @@ struct h2_session *h2_session_new(const struct h2_options *options, struct h2_ow
         return NULL;
     session->options = *options;
     session->owner = owner;
-    link_init(&session->streams);
+    link_init(&session->streams.list);
     h2_budget_init(&session->budget);
     if (!open_nghttp2(session) || !send_settings(session)) {
         h2_session_free(session);
@@ -590,8 +517,9 @@ void h2_session_free(struct h2_session *session)
     if (session == NULL)
         return;
     session->over = session->going = true;
-    while (link_is_linked(&session->streams))
-        close_stream(container_of(session->streams.next, struct h2_stream, link), STREAM_BROKEN);
+    while (link_is_linked(&session->streams.list))
+        h2_stream_close(container_of(session->streams.list.next, struct h2_stream, link),
+                        STREAM_BROKEN);
     nghttp2_session_del(session->ng);
     free(session);
 }
@@ -639,7 +567,7 @@ bool h2_session_is_going(const struct h2_session *session)
 
 size_t h2_session_stream_count(const struct h2_session *session)
 {
-    return session->stream_count;
+    return session->streams.count;
 }
 
 size_t h2_session_backlog(const struct h2_session *session)
@@ -655,7 +583,9 @@ bool h2_session_request(struct h2_session *session, struct stream_user *user)
     assert(session->options.role == H2_CLIENT && user->stream == NULL);
     if (nghttp2_session_get_next_stream_id(session->ng) > ids_end)
         set_going(session);
-    stream = h2_session_is_going(session) ? NULL : make_stream(session, 0);
+    stream = h2_session_is_going(session)
+                 ? NULL
+                 : h2_stream_new(&session->streams, session, &h2_stream_ops, 0);
     if (stream == NULL)
         return false;
     stream->base.user = user;
@@ -689,17 +619,7 @@ static void reset_stalled(struct h2_stream *stream)
 
 static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms, int64_t stall_ms)
 {
-    struct stream_user *user = stream->base.user;
-    bool sends, waits;
-
-    if (user == NULL)
-        return;
-    sends = stream->answered && !stream->deferred && !stream->local_ended;
-    waits = !stream->remote_ended && user->ops->is_waiting(user);
-    stream->waited_ms = waits ? stream->waited_ms + elapsed_ms : 0;
-    stream->stalled_ms = (sends || waits) && !stream->moved ? stream->stalled_ms + elapsed_ms : 0;
-    stream->moved = false;
-    if (stream->stalled_ms < stall_ms && stream->waited_ms < WAITS_MAX * stall_ms)
+    if (!h2_stream_is_stalled(stream, elapsed_ms, stall_ms))
         return;
     /* Half a header block holds up the whole connection. */
     if (stream->session->options.role == H2_SERVER && !stream->headers_ended)
@@ -711,7 +631,7 @@ static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms, int64_t s
 void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms)
 {
     h2_budget_grow(&session->budget, elapsed_ms);
-    list_each_safe(link, &session->streams)
+    list_each_safe(link, &session->streams.list)
         sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, stall_ms);
     if (session->over)
         want_output(session);

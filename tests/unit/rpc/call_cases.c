@@ -6,6 +6,26 @@
 
 enum { PATIENCE_MS = 20 * 1000 };
 
+static bool admit(struct rpc_hooks *hooks, struct rpc_call *call, struct rpc_status *status)
+{
+    (void)hooks;
+    if (call_metadata(call, "x-refuse", NULL) == NULL)
+        return true;
+    rpc_status_set(status, RPC_PERMISSION_DENIED, "refused: %s", call_method(call)->name);
+    return false;
+}
+
+static void note_ended(struct rpc_hooks *hooks, struct rpc_call *call, enum rpc_code code,
+                       int64_t duration_us)
+{
+    struct call_fixture *f = container_of(hooks, struct call_fixture, hooks);
+
+    assert_non_null(call_method(call));
+    assert_in_range(duration_us, 0, 20 * 1000 * 1000);
+    f->ended_code = (int)code;
+    f->ended++;
+}
+
 int call_fixture_open(struct call_fixture *f)
 {
     memset(f, 0, sizeof *f);
@@ -13,6 +33,8 @@ int call_fixture_open(struct call_fixture *f)
     f->registry = rpc_registry_new();
     echo_service_init(&f->echo);
     rpc_registry_add(f->registry, &f->echo.service);
+    f->hooks = (struct rpc_hooks){ admit, note_ended };
+    rpc_registry_set_hooks(f->registry, &f->hooks);
     return f->loop != NULL ? 0 : -1;
 }
 
@@ -292,6 +314,44 @@ static void a_call_may_be_started_again_from_its_end(void **state)
                                        .on_done = start_next };
     client_call_start(chain.f->channel, &chain.call);
     run_until(chain.f, chain_is_done, &chain);
+}
+
+/* ---- Hooks. ---- */
+
+static bool one_has_ended(void *context)
+{
+    return ((struct call_fixture *)context)->ended > 0;
+}
+
+static void a_call_that_is_not_admitted_never_starts(void **state)
+{
+    const char *const paths[] = { "/test.v1.Echo/Say", "/test.v1.Echo/Chat" };
+    const struct client_metadata refuse = { "x-refuse", bytes_of_text("please") };
+    struct call_fixture *f = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct noted_call call;
+        noted_call_init(&call, f, paths[i]);
+        call.call.metadata = &refuse;
+        call.call.metadata_count = 1;
+        call_and_wait(&call);
+        assert_status(&call, RPC_PERMISSION_DENIED);
+        assert_string_equal(call.status.message, i == 0 ? "refused: Say" : "refused: Chat");
+    }
+    assert_int_equal(f->echo.started, 0);
+}
+
+static void the_end_of_a_call_is_told_with_its_code(void **state)
+{
+    struct call_fixture *f = *state;
+    struct noted_call say;
+
+    noted_call_init(&say, f, "/test.v1.Echo/Say");
+    say.request.fail_code = RPC_ABORTED;
+    call_and_wait(&say);
+    run_until(f, one_has_ended, f);
+    assert_int_equal(f->ended, 1);
+    assert_int_equal(f->ended_code, RPC_ABORTED);
 }
 
 /* ---- Deadlines and cancelling. ---- */
@@ -708,6 +768,8 @@ int run_call_cases(const char *name, CMFixtureFunction setup, CMFixtureFunction 
         TEST(a_message_above_the_limit_is_refused),
         TEST(a_hundred_calls_at_once_are_all_answered),
         TEST(a_call_may_be_started_again_from_its_end),
+        TEST(a_call_that_is_not_admitted_never_starts),
+        TEST(the_end_of_a_call_is_told_with_its_code),
         TEST(a_call_ends_at_its_deadline_on_both_sides),
         TEST(a_method_sees_the_time_that_is_left),
         TEST(a_cancelled_call_ends_on_both_sides),

@@ -18,6 +18,8 @@ struct call_fixture {
     struct loop *loop; /* the client's; the test's thread runs it */
     struct rpc_registry *registry;
     struct echo_service echo;
+    struct rpc_hooks hooks; /* admit() refuses a call with the header x-refuse */
+    atomic_int ended, ended_code;
     struct channel *channel; /* a case may close it and set NULL */
     void *carrier;           /* what the program keeps for the channel */
 };

@@ -1,0 +1,54 @@
+#ifndef RPC_H2_STREAM_H
+#define RPC_H2_STREAM_H
+
+#include "core/base/list.h"
+#include "rpc/stream.h"
+
+/* A stream of an HTTP/2 session: where it stands, and the session's list of
+ * them. What is sent for it is the session's affair. */
+
+struct h2_session;
+
+struct h2_streams {
+    struct link list;
+    size_t count;
+};
+
+struct h2_stream {
+    struct stream base;
+    struct h2_session *session;
+    struct h2_streams *streams;
+    struct link link;
+    int32_t id;    /* 0: not sent yet */
+    bool answered; /* server: the first header block is submitted */
+    bool deferred; /* nothing to pull until its user wakes it */
+    bool moved;    /* since the last sweep */
+    bool headers_ended, local_ended, remote_ended;
+    size_t header_bytes;
+    int64_t stalled_ms; /* nothing moved */
+    int64_t waited_ms;  /* for the rest of a request */
+};
+
+static inline struct h2_stream *h2_stream_of(struct stream *stream)
+{
+    return container_of(stream, struct h2_stream, base);
+}
+
+/* NULL if out of memory. */
+struct h2_stream *h2_stream_new(struct h2_streams *streams, struct h2_session *session,
+                                const struct stream_ops *ops, int32_t id);
+void h2_stream_free(struct h2_stream *stream);
+/* Tells the user, if it is still there, and frees. */
+void h2_stream_close(struct h2_stream *stream, enum stream_error error);
+
+struct h2_stream *h2_stream_find(const struct h2_streams *streams, int32_t id);
+
+void h2_stream_end_headers(struct h2_stream *stream);
+/* The peer has sent all. */
+void h2_stream_end_remote(struct h2_stream *stream);
+
+/* Called every elapsed_ms: true if it did not move for stall_ms although
+ * something waits, or if the rest of a request takes several times as long. */
+bool h2_stream_is_stalled(struct h2_stream *stream, int64_t elapsed_ms, int64_t stall_ms);
+
+#endif
