@@ -113,6 +113,29 @@ class SyncctlTest(unittest.TestCase):
         self.assertEqual({event["name"] for event in events if event["status"] == "completed"},
                          {"one", "two"})
 
+    def test_a_watch_goes_on_when_the_server_has_come_back(self):
+        with harness.Sync() as server:
+            seen = os.path.join(server.directory, "seen")
+            with open(seen, "wb") as output:
+                watch = subprocess.Popen(
+                    [harness.program("syncctl"), "watch", "-o", "json", "--org", "acme",
+                     "--server", server.rpc], stdout=output, stderr=subprocess.PIPE, text=True)
+
+            def has_seen(name):
+                with open(seen, encoding="utf-8") as lines:
+                    return any(json.loads(line)["name"] == name
+                               for line in lines if line.endswith("\n"))
+
+            server.syncctl("queue", "before", *QUEUE)
+            harness.wait_until("the first job is seen", lambda: has_seen("before"))
+            server.server.kill()
+            server.flags = ("--rpc-listen", server.rpc)
+            server.start()
+            server.syncctl("queue", "after", *QUEUE)
+            harness.wait_until("the second job is seen", lambda: has_seen("after"))
+            watch.terminate()
+            self.assertIn("the server went away", watch.communicate()[1])
+
     def test_on_a_terminal_watch_draws_a_bar(self):
         org = "terminal"
         self.json("queue", "drawn", *slow(400, 300), org=org)
