@@ -164,6 +164,24 @@ static void resume_finds_a_waiting_worker_in_the_same_step(void **state)
     assert_true(is_answered(&waiting.base));
 }
 
+/* The wait of an attempt before is over when it is over: not sooner for a new one. */
+static void a_backoff_that_was_paused_away_does_not_cut_the_next_one_short(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+
+    f->random.value = 9999;      /* the longest waits: 5 and 10 s */
+    assert_int_equal(fail_with(f, leased(f), FAILURE_TRANSIENT, NULL), OK);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    assert_int_equal(fail_with(f, leased(f), FAILURE_TRANSIENT, NULL), OK);
+    assert_int_equal(run_now(f, id).state, RUN_BACKOFF);
+    pass(f, 9999);
+    assert_int_equal(run_now(f, id).state, RUN_BACKOFF);
+    pass(f, 1);
+    assert_int_equal(run_now(f, id).state, RUN_QUEUED);
+}
+
 int main(void)
 {
 #define TEST(name) \
@@ -177,6 +195,7 @@ int main(void)
         TEST(a_cancelled_run_ends_with_its_lease_at_the_latest),
         TEST(a_pause_may_wait_until_the_worker_has_let_go),
         TEST(resume_finds_a_waiting_worker_in_the_same_step),
+        TEST(a_backoff_that_was_paused_away_does_not_cut_the_next_one_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,46 @@ static void a_resumed_run_goes_to_the_head_of_its_class(void **state)
     assert_int_equal(leased(f).id, ids[1]);
 }
 
+/* The window is used up, and what was consumed is never scanned again. */
+static void a_resumed_run_comes_first_when_nothing_is_left_in_the_window(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id ids[200];
+
+    for (int i = 0; i < 200; i++)
+        ids[i] = submit_numbered(f, i);
+    for (int i = 0; i < 64; i++) {
+        if (i == 60)
+            assert_int_equal(control_run(f, CONTROL_PAUSE, ids[150], NULL), OK);
+        assert_int_equal(leased(f).id, ids[i]);
+    }
+    assert_int_equal(control_run(f, CONTROL_RESUME, ids[150], NULL), OK);
+    assert_int_equal(leased(f).id, ids[150]);
+    for (int i = 64; i < 200; i++)
+        if (i != 150)
+            assert_int_equal(leased(f).id, ids[i]);
+}
+
+static void what_resumed_runs_push_out_of_the_window_is_found_again(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id ids[200];
+
+    for (int i = 0; i < 200; i++)
+        ids[i] = submit_numbered(f, i);
+    for (int i = 150; i < 160; i++)
+        assert_int_equal(control_run(f, CONTROL_PAUSE, ids[i], NULL), OK);
+    crash(f);
+    assert_int_equal(leased(f).id, ids[0]);
+    for (int i = 150; i < 160; i++)
+        assert_int_equal(control_run(f, CONTROL_RESUME, ids[i], NULL), OK);
+    for (int i = 150; i < 160; i++)
+        assert_int_equal(leased(f).id, ids[i]);
+    for (int i = 1; i < 200; i++)
+        if (i < 150 || i >= 160)
+            assert_int_equal(leased(f).id, ids[i]);
+}
+
 /* Over lanes too: another source and target are no reason to wait longer. */
 static void a_resumed_run_goes_before_every_lane(void **state)
 {
@@ -192,6 +232,8 @@ int main(void)
         TEST(jobs_that_come_while_others_go_come_in_order),
         TEST(what_is_paused_beyond_the_window_is_stepped_over),
         TEST(a_resumed_run_goes_to_the_head_of_its_class),
+        TEST(a_resumed_run_comes_first_when_nothing_is_left_in_the_window),
+        TEST(what_resumed_runs_push_out_of_the_window_is_found_again),
         TEST(a_resumed_run_goes_before_every_lane),
         TEST(a_push_that_was_not_taken_keeps_its_place_before_its_class),
         TEST(any_mixture_of_pauses_resumes_and_leases_keeps_the_order),
