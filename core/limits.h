@@ -19,6 +19,7 @@ enum {
     WATERMARK_HISTORY_MAX = 10,
     DURATIONS_MAX = 10,              /* remembered per sync */
     LANES_PER_ORG_MAX = 256,         /* distinct (source, target) pairs that wait at once */
+    WEIGHT_MAX = 1000,               /* of an organisation */
     WAIT_MS_MAX = 60 * 1000,
     LEASE_TTL_MS_MIN = 5 * 1000,
     LEASE_TTL_MS_MAX = 3600 * 1000,

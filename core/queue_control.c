@@ -66,6 +66,8 @@ static enum err load_target(struct queue *queue, struct control_request *req, st
                            (const char *)req->name.data);
     if (e == ERR_NOT_FOUND)
         return err_because(why, ERR_NOT_FOUND, "there is no such job");
+    if (e == OK)
+        e = org_admit(queue, t->org, why);
     if (e != OK)
         return e;
     if (t->by_name)

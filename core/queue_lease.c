@@ -394,6 +394,7 @@ static bool give(struct queue *queue, struct lease_request *req, struct lane *la
                                        "the next job does not fit into the memory of the answer");
         return false;
     }
+    ready_served(queue, loaded.org, loaded.spec.priority);
     take_lease(queue, req, &loaded);
     req->count++;
     return true;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Building the caches from the store. The cost grows with organisations and
  * leases, not with queued or ended jobs. */
@@ -155,6 +156,7 @@ void queue_forget(struct queue *queue)
     struct org *org, *next;
 
     lease_free_all(queue);
+    memset(queue->passed_over, 0, sizeof queue->passed_over);
     for (org = queue->orgs_by_id; org != NULL; org = next) {
         next = org->by_id.next;
         org_free(queue, org);

@@ -46,6 +46,30 @@ enum err org_find(struct queue *queue, struct bytes id, struct org **out, struct
                                       (int)id.size, (const char *)id.data);
 }
 
+/* A token bucket that holds one second's worth. */
+enum err org_admit(struct queue *queue, struct org *org, struct why *why)
+{
+    int64_t rate = org->record.max_requests_per_second, full = rate * 1000;
+    int64_t gone_ms = queue->mono_ms - org->tokens_mono_ms;
+    enum err e;
+
+    if (rate == 0)
+        return OK;
+    org->tokens_milli = gone_ms >= 1000 || org->tokens_mono_ms == 0 ? full
+                                                                    : org->tokens_milli + gone_ms * rate;
+    org->tokens_mono_ms = queue->mono_ms;
+    if (org->tokens_milli > full)
+        org->tokens_milli = full;
+    if (org->tokens_milli >= 1000) {
+        org->tokens_milli -= 1000;
+        return OK;
+    }
+    e = err_because(why, ERR_LIMIT, "organisation %s makes more than %lld requests a second: its limit",
+                    org->id, (long long)rate);
+    why->retry_after_ms = (1000 - org->tokens_milli + rate - 1) / rate;
+    return e;
+}
+
 static uint64_t place_number(struct org_place place)
 {
     return (uint64_t)place.slot << 32 | place.number;
@@ -232,6 +256,8 @@ void handle_put_org(struct queue *queue, struct request *request)
 
     if (req->name.size > NAME_SIZE_MAX)
         e = err_field(&request->why, "name", "name is longer than %d bytes", NAME_SIZE_MAX);
+    if (e == OK && req->limits.weight > WEIGHT_MAX)
+        e = err_field(&request->why, "limits.weight", "limits.weight must be 0 to %d", WEIGHT_MAX);
     if (e == OK)
         e = org_find_or_create(queue, req->org, &org, &request->why);
     if (e == OK) {

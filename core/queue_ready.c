@@ -292,27 +292,54 @@ static bool org_is_at_limit(const struct org *org)
     return org->record.max_active != 0 && org->counters.active >= org->record.max_active;
 }
 
+/* The first organisation in turn that has something for the worker. */
+static struct lane *pick_at(struct queue *queue, int priority, const struct worker *worker)
+{
+    list_each_safe(link, &queue->turns[priority]) {
+        struct org_class *class = container_of(link, struct org_class, turn);
+        struct lane *lane;
+
+        if (org_is_at_limit(class->org))
+            continue;
+        lane = pick_of_class(queue, class, worker);
+        if (lane != NULL || queue->turn_error != OK)
+            return lane;
+    }
+    return NULL;
+}
+
 struct lane *ready_pick(struct queue *queue, const struct worker *worker, struct lane_entry *entry)
 {
-    for (int priority = RUN_PRIORITY_CRITICAL; priority >= RUN_PRIORITY_LOW; priority--)
-        list_each_safe(link, &queue->turns[priority]) {
-            struct org_class *class = container_of(link, struct org_class, turn);
-            struct lane *lane;
+    struct lane *lane = NULL;
 
-            if (org_is_at_limit(class->org))
-                continue;
-            lane = pick_of_class(queue, class, worker);
-            if (queue->turn_error != OK)
-                return NULL;
-            if (lane == NULL)
-                continue;
-            *entry = *at(lane, 0);
-            /* This organisation had its turn: the others come first now. */
-            list_remove(&class->turn);
-            list_append(&queue->turns[priority], &class->turn);
-            return lane;
-        }
-    return NULL;
+    /* Those that were passed over too often first: then by priority. */
+    for (int p = RUN_PRIORITY_LOW; p < RUN_PRIORITY_CRITICAL && lane == NULL; p++)
+        if (queue->passed_over[p] >= PASSED_OVER_MAX && queue->turn_error == OK)
+            lane = pick_at(queue, p, worker);
+    for (int p = RUN_PRIORITY_CRITICAL; p >= RUN_PRIORITY_LOW && lane == NULL; p--)
+        if (queue->turn_error == OK)
+            lane = pick_at(queue, p, worker);
+    if (lane == NULL || queue->turn_error != OK)
+        return NULL;
+    *entry = *at(lane, 0);
+    return lane;
+}
+
+void ready_served(struct queue *queue, struct org *org, enum run_priority priority)
+{
+    struct org_class *class = &org->classes[priority];
+
+    queue->passed_over[priority] = 0;
+    for (int p = RUN_PRIORITY_LOW; p < (int)priority; p++)
+        if (link_is_linked(&queue->turns[p]))
+            queue->passed_over[p]++;
+    if (class->credit == 0)
+        class->credit = org->record.weight != 0 ? org->record.weight : 1;
+    if (--class->credit > 0)
+        return;
+    /* This organisation had its turn: the others come first now. */
+    list_remove(&class->turn);
+    list_append(&queue->turns[priority], &class->turn);
 }
 
 struct lane_start {

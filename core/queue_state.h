@@ -19,7 +19,10 @@
  * Whatever changes goes through `txn`; nothing is answered, pushed or published
  * before txn_commit() has returned. */
 
-enum { LANE_WINDOW = 64 };
+enum {
+    LANE_WINDOW = 64,
+    PASSED_OVER_MAX = 16,    /* so one lease in 17 goes to a lower class: none starves */
+};
 
 /* One ready order: the runs of an organisation and a priority that read the
  * same source and write the same target. `window` caches its first entries;
@@ -48,6 +51,7 @@ struct org_class {
     struct link lanes;
     struct link turn;                    /* in queue->turns[priority] while it has lanes */
     struct org *org;
+    uint32_t credit;                     /* leases left of its turn: deficit round robin */
 };
 
 struct org {
@@ -60,6 +64,7 @@ struct org {
     struct link sweep_link;              /* a purge has left something on the disk */
     struct org_class classes[RUN_PRIORITY_COUNT];
     uint32_t lane_count;
+    int64_t tokens_milli, tokens_mono_ms;   /* requests it may make at once, and since when */
     UT_hash_handle by_id, by_place;
 };
 
@@ -128,6 +133,7 @@ struct queue {
     struct link dirty_orgs, sweep_orgs;
 
     struct link turns[RUN_PRIORITY_COUNT];   /* org_classes that have ready runs */
+    uint32_t passed_over[RUN_PRIORITY_COUNT];   /* leases of higher classes while it waited */
     uint64_t leases_given;
     struct lease *leases;
     struct heap deadlines, flushes;
@@ -185,6 +191,9 @@ MUST_USE enum err org_check_id(struct bytes id, struct why *why);
 MUST_USE enum err org_find(struct queue *queue, struct bytes id, struct org **org, struct why *why);
 MUST_USE enum err org_find_or_create(struct queue *queue, struct bytes id, struct org **org,
                                      struct why *why);
+/* Takes one request off the organisation's rate; ERR_LIMIT, and when to come
+ * back, if it has none left. */
+MUST_USE enum err org_admit(struct queue *queue, struct org *org, struct why *why);
 struct org *org_at(struct queue *queue, struct org_place place);
 struct org *org_add(struct queue *queue, struct bytes id, const struct org_record *record);
 void org_free(struct queue *queue, struct org *org);
@@ -243,6 +252,8 @@ MUST_USE enum err ready_has_room(struct queue *queue, const struct org *org,
 MUST_USE enum err ready_load(struct queue *queue, struct org *org, struct why *why);
 /* The lane whose first run this worker should get next; NULL if there is none. */
 struct lane *ready_pick(struct queue *queue, const struct worker *worker, struct lane_entry *entry);
+/* What was picked is being leased: whose turn it is next follows from that. */
+void ready_served(struct queue *queue, struct org *org, enum run_priority priority);
 void ready_free_lanes(struct queue *queue, struct org *org);
 
 /* queue_lease.c */

@@ -143,6 +143,8 @@ void handle_submit(struct queue *queue, struct request *request)
     if (e == OK)
         e = org_find_or_create(queue, req->org, &org, why);
     if (e == OK)
+        e = org_admit(queue, org, why);
+    if (e == OK)
         e = check_org(queue, org, &req->spec, why);
     if (e == OK)
         e = accept(queue, req, org);

@@ -176,7 +176,7 @@ static enum err load_schedule(struct view *view, struct org_place place, struct 
 
 /* What holds it back, what the board knows, and its schedule's next runs. */
 static enum err estimate(struct view *view, struct org_place place, const struct counters *counters,
-                         struct run_info *info, struct why *why)
+                         uint32_t max_active, struct run_info *info, struct why *why)
 {
     struct schedule_record schedule;
     struct sync_record sync = { .head_run = 0 };
@@ -193,6 +193,7 @@ static enum err estimate(struct view *view, struct org_place place, const struct
         .count = sync.duration_count,
         .sync_paused = sync.paused,
         .earlier_run = sync.head_run != info->id && info->run.order != 0,
+        .at_limit = max_active != 0 && counters->active >= max_active,
         .ahead = counters->queued > 0 ? counters->queued - 1 : 0,
     };
     board_estimate(view->board, info, &history);
@@ -238,7 +239,7 @@ enum err view_run(struct view *view, struct bytes org, run_id id, struct run_inf
         run_id_write(id, text);
         return err_because(why, ERR_NOT_FOUND, "there is no job %s", text);
     }
-    return e == OK ? estimate(view, place, &counters, info, why) : e;
+    return e == OK ? estimate(view, place, &counters, record.max_active, info, why) : e;
 }
 
 /* One family's runs of an organisation, newest first, a chunk at a time. */
@@ -329,6 +330,7 @@ struct listing {
     struct bytes org;
     struct org_place place;
     struct counters counters;
+    uint32_t max_active;
     struct stream *streams;
     unsigned stream_count;
     struct arena *scratch;           /* what is looked at, and perhaps passed over */
@@ -395,7 +397,7 @@ static enum err list_runs(struct listing *list, const struct run_filter *filter,
             e = read_info(list->view, list->org, list->place, id, record, &info, why);
         if (e != OK)
             return e;
-        e = estimate(list->view, list->place, &list->counters, &info, why);
+        e = estimate(list->view, list->place, &list->counters, list->max_active, &info, why);
         if (e != OK)
             return e;
         runs[(*count)++] = info;
@@ -433,6 +435,7 @@ enum err view_runs(struct view *view, struct bytes org, const struct run_filter 
     *next = 0;
     if (e != OK)
         return e == ERR_NOT_FOUND ? OK : e;
+    list.max_active = record.max_active;
     *runs = arena_alloc(view->mem, max * sizeof **runs + 1);
     list.streams = arena_alloc(view->mem, 3 * sizeof *list.streams);
     if (*runs == NULL || list.streams == NULL)

@@ -73,7 +73,9 @@ void rpc_status_from_err(struct rpc_status *status, enum err e, const struct why
     const char *text = why != NULL && why->text[0] != '\0' ? why->text : err_text(e);
 
     rpc_status_set(status, code_of_err(e), "%s", e == OK ? "" : text);
-    status->retry_after_ms = retry_after_ms(e);
+    status->retry_after_ms = e == ERR_LIMIT && why != NULL && why->retry_after_ms > 0
+                                 ? why->retry_after_ms
+                                 : retry_after_ms(e);
     if (why == NULL || why->field[0] == '\0')
         return;
     snprintf(status->violation.field, sizeof status->violation.field, "%s", why->field);

@@ -19,6 +19,7 @@ static void record(struct why *why, const char *field, const char *format, va_li
 {
     if (why == NULL)
         return;
+    why->retry_after_ms = 0;
     snprintf(why->field, sizeof why->field, "%s", field);
     vsnprintf(why->text, sizeof why->text, format, args);
 }

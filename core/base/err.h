@@ -4,6 +4,8 @@
 /* Errors. The code says what the caller may do next; struct why says, for a
  * person, what happened. Bugs are not errors: they are assert()s. */
 
+#include <stdint.h>
+
 #define MUST_USE __attribute__((warn_unused_result))
 
 #define ERR_LIST(X)                                                          \
@@ -30,10 +32,12 @@ enum err {
 };
 
 /* Why something failed: a sentence for a person, and for ERR_INVALID the path
- * of the field, as in "data.entity"; empty where no one field is to blame. */
+ * of the field, as in "data.entity"; empty where no one field is to blame. For
+ * ERR_LIMIT, when to come back, where that is known. */
 struct why {
     char field[64];
     char text[240];
+    int64_t retry_after_ms;          /* 0: not known */
 };
 
 const char *err_text(enum err e);

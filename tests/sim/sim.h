@@ -165,6 +165,7 @@ struct sim {
     unsigned line_count;
     struct job jobs[JOBS_MAX];
     unsigned job_count;
+    unsigned passed_over[RUN_PRIORITY_COUNT]; /* leases of higher classes since its last */
     unsigned habits; /* a bit for each thing that clients of this life don't do */
     bool floods;     /* clients queue many at a time */
     run_id newest;

@@ -163,17 +163,31 @@ static bool goes_before(const struct job *a, const struct job *b)
     return a->order < b->order;
 }
 
+/* A lower class gets one of so many leases, and no more. */
+enum { PASSED_OVER_MAX = 16 };
+
+static void note_turn(struct sim *sim, enum run_priority priority)
+{
+    sim->passed_over[priority] = 0;
+    for (int p = RUN_PRIORITY_LOW; p < (int)priority; p++)
+        sim->passed_over[p]++;
+}
+
 static void require_its_turn(struct sim *sim, const struct job *job, int worker)
 {
+    bool waited_long = sim->passed_over[job->priority] >= PASSED_OVER_MAX;
+
     for (unsigned i = 0; i < sim->job_count; i++) {
         const struct job *other = &sim->jobs[i];
 
         if (other == job || !worker_can(sim, worker, other) || !is_ready_for_sure(sim, other))
             continue;
-        require(sim, other->priority <= job->priority, "the higher priority goes first");
+        require(sim, other->priority <= job->priority || waited_long,
+                "the higher priority goes first");
         if (other->priority == job->priority && other->line->org == job->line->org)
             require(sim, !goes_before(other, job), "first in, first out");
     }
+    note_turn(sim, job->priority);
 }
 
 /* An expiry may have been the last one: what the list shows decides. */
