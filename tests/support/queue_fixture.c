@@ -52,7 +52,7 @@ enum err ask(struct queue_fixture *f, struct request *request, enum queue_verb v
     request->done = note_done;
     outcome.done = false;
     queue_post(f->queue, request);
-    for (int i = 0; i < 10 && !outcome.done; i++)      /* a turn may fail before it comes to it */
+    for (int i = 0; i < 10 && !outcome.done; i++) /* a turn may fail before it comes to it */
         queue_turn(f->queue);
     assert(outcome.done);
     f->why = request->why;
@@ -266,19 +266,20 @@ enum directive heartbeat(struct queue_fixture *f, struct lease_name name)
 
 enum err progress(struct queue_fixture *f, struct lease_name name, uint64_t done, uint64_t total)
 {
-    struct entity_progress entity = { .entity = bytes_of_text("products"),
-                                      .done = done,
-                                      .total = total,
-                                      .total_known = total != 0 };
-    struct report_request req = { .kind = REPORT_PROGRESS, .lease = name, .entities = &entity,
-                                  .entity_count = 1 };
+    struct entity_progress entity = {
+        .entity = bytes_of_text("products"), .done = done, .total = total, .total_known = total != 0
+    };
+    struct report_request req = {
+        .kind = REPORT_PROGRESS, .lease = name, .entities = &entity, .entity_count = 1
+    };
 
     return ask(f, &req.base, QUEUE_REPORT);
 }
 
 enum err checkpoint(struct queue_fixture *f, struct lease_name name, const char *text)
 {
-    struct report_request req = { .kind = REPORT_CHECKPOINT, .lease = name,
+    struct report_request req = { .kind = REPORT_CHECKPOINT,
+                                  .lease = name,
                                   .checkpoint = bytes_of_text(text) };
 
     return ask(f, &req.base, QUEUE_REPORT);
@@ -294,8 +295,9 @@ enum err complete(struct queue_fixture *f, struct lease_name name)
 enum err complete_entity(struct queue_fixture *f, struct lease_name name, const char *entity)
 {
     struct entity_progress done = { .entity = bytes_of_text(entity), .done = 1, .complete = true };
-    struct report_request req = { .kind = REPORT_COMPLETE, .lease = name, .entities = &done,
-                                  .entity_count = 1 };
+    struct report_request req = {
+        .kind = REPORT_COMPLETE, .lease = name, .entities = &done, .entity_count = 1
+    };
 
     return ask(f, &req.base, QUEUE_REPORT);
 }
@@ -303,8 +305,11 @@ enum err complete_entity(struct queue_fixture *f, struct lease_name name, const 
 enum err fail_with(struct queue_fixture *f, struct lease_name name, enum failure_class failure,
                    bool *will_retry)
 {
-    struct report_request req = { .kind = REPORT_FAIL, .lease = name, .failure = failure,
-                                  .message = bytes_of_text("it broke"), .retry_after_ms = 7000 };
+    struct report_request req = { .kind = REPORT_FAIL,
+                                  .lease = name,
+                                  .failure = failure,
+                                  .message = bytes_of_text("it broke"),
+                                  .retry_after_ms = 7000 };
     enum err e = ask(f, &req.base, QUEUE_REPORT);
 
     if (will_retry != NULL)
@@ -350,7 +355,8 @@ enum err control_run(struct queue_fixture *f, enum control_verb verb, run_id id,
 
 enum err resume_from_nothing(struct queue_fixture *f, const char *name, struct run_info *info)
 {
-    struct control_request req = { .verb = CONTROL_RESUME, .name = bytes_of_text(name),
+    struct control_request req = { .verb = CONTROL_RESUME,
+                                   .name = bytes_of_text(name),
                                    .start_over = true };
 
     return do_control(f, &req, info);

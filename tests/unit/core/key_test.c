@@ -22,8 +22,7 @@ static bool is_under(struct key key, struct key prefix)
 {
     struct key after = key_after(&prefix);
 
-    return order(prefix, key) <= 0
-        && (after.size == 0 || order(key, after) < 0);
+    return order(prefix, key) <= 0 && (after.size == 0 || order(key, after) < 0);
 }
 
 static struct bytes text(const char *text)
@@ -83,7 +82,8 @@ static void a_name_that_begins_another_keeps_its_own_line(void **state)
     assert_true(is_under(behind_a, key_behind_name(org, text("a"))));
     assert_false(is_under(behind_ab, key_behind_name(org, text("a"))));
     assert_false(is_under(behind_a, key_behind_name(org, text("a-b"))));
-    assert_false(is_under(key_watermark(org, text("ab"), text("")), key_watermarks(org, text("a"))));
+    assert_false(
+        is_under(key_watermark(org, text("ab"), text("")), key_watermarks(org, text("a"))));
     assert_true(is_under(key_watermark(org, text("a"), text("")), key_watermarks(org, text("a"))));
     assert_true(is_under(key_watermark(org, text("a"), bytes_of("\xff\xff", 2)),
                          key_watermarks(org, text("a"))));
@@ -97,7 +97,8 @@ static void parts_are_read_as_they_were_written(void **state)
 
     (void)state;
     assert_true(bytes_equal(key_name_read(key_bytes(&name)), text("product-sync")));
-    assert_true(bytes_equal(key_entity_read(key_bytes(&mark), text("product-sync")), text("products")));
+    assert_true(
+        bytes_equal(key_entity_read(key_bytes(&mark), text("product-sync")), text("products")));
     assert_int_equal(key_run_read(key_bytes(&run)), 0x1122334455667788);
     assert_int_equal(key_run_read(key_bytes(&ended)), 42);
     assert_int_equal(key_org_read(key_bytes(&run)).slot, org.slot);
@@ -173,12 +174,15 @@ static void key_after_is_the_end_of_a_prefix(void **state)
     (void)state;
     random_seeded_init(&dice, 3);
     for (int i = 0; i < 20000; i++) {
-        struct key prefix = { .size = 1 + (size_t)random_below(&dice.base, 4) }, other = prefix, after;
+        struct key prefix = { .size = 1 + (size_t)random_below(&dice.base, 4) }, other = prefix,
+                   after;
         bool begins;
 
         for (size_t b = 0; b < 4; b++) {
-            prefix.data[b] = random_below(&dice.base, 2) ? 0xff : (uint8_t)random_below(&dice.base, 3);
-            other.data[b] = random_below(&dice.base, 2) ? 0xff : (uint8_t)random_below(&dice.base, 3);
+            prefix.data[b] =
+                random_below(&dice.base, 2) ? 0xff : (uint8_t)random_below(&dice.base, 3);
+            other.data[b] =
+                random_below(&dice.base, 2) ? 0xff : (uint8_t)random_below(&dice.base, 3);
         }
         other.size = 1 + (size_t)random_below(&dice.base, 4);
         after = key_after(&prefix);

@@ -102,7 +102,7 @@ static run_id in_cancelled(struct queue_fixture *f)
     return id;
 }
 
-#define NO RUN_NONE    /* refused with 409, nothing changed */
+#define NO RUN_NONE /* refused with 409, nothing changed */
 
 /* What each verb makes of each state, by id. By name the answer is the same,
  * but for ended runs: there retry does not exist. */
@@ -125,8 +125,8 @@ static const struct {
 static enum run_state wanted(size_t row, enum control_verb verb)
 {
     return verb == CONTROL_PAUSE    ? table[row].paused
-         : verb == CONTROL_RESUME   ? table[row].resumed
-         : verb == CONTROL_CANCEL   ? table[row].cancelled
+           : verb == CONTROL_RESUME ? table[row].resumed
+           : verb == CONTROL_CANCEL ? table[row].cancelled
                                     : table[row].retried;
 }
 
@@ -252,7 +252,9 @@ static void a_retried_run_goes_on_from_its_checkpoint_behind_the_others(void **s
 static void who_when_and_why_is_kept(void **state)
 {
     struct queue_fixture *f = *state;
-    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
+    struct control_request req = { .verb = CONTROL_PAUSE,
+                                   .org = ORG,
+                                   .name = bytes_of_text("a"),
                                    .actor = bytes_of_text("alice"),
                                    .reason = bytes_of_text("too much load") };
     char reason[REASON_SIZE_MAX + 1];
@@ -291,7 +293,7 @@ static void a_cancel_and_a_purge_of_one_turn_are_both_answered(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(each_verb_in_each_state_does_what_the_table_says),

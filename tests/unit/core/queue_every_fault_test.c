@@ -93,7 +93,8 @@ static enum err report_until_answered(struct queue_fixture *f, const struct assi
     enum err e;
 
     do {
-        struct report_request req = { .kind = kind, .lease = { job->info.id, job->epoch },
+        struct report_request req = { .kind = kind,
+                                      .lease = { job->info.id, job->epoch },
                                       .checkpoint = bytes_of_text(text) };
 
         e = ask(f, &req.base, QUEUE_REPORT);
@@ -277,6 +278,6 @@ int main(void)
         cmocka_unit_test(any_commit_may_be_uncertain_and_kept),
     };
 
-    log_open(LOG_FORMAT_TEXT, (enum log_level)(LOG_ERROR + 1));    /* a fault a line: too many */
+    log_open(LOG_FORMAT_TEXT, (enum log_level)(LOG_ERROR + 1)); /* a fault a line: too many */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

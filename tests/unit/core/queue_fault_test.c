@@ -69,8 +69,9 @@ static void a_pause_that_waits_goes_on_waiting_when_a_later_turn_fails(void **st
 {
     struct queue_fixture *f = *state;
     run_id id = submitted(f, "a");
-    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
-                                   .wait_ms = 30000 };
+    struct control_request req = {
+        .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"), .wait_ms = 30000
+    };
     struct run_spec spec = a_spec("b");
     struct lease_name held = leased(f);
 
@@ -90,8 +91,9 @@ static void a_pause_that_waits_goes_on_waiting_when_a_later_turn_fails(void **st
 static void a_pause_that_waits_is_told_that_it_is_done_when_the_store_fails(void **state)
 {
     struct queue_fixture *f = *state;
-    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
-                                   .wait_ms = 30000 };
+    struct control_request req = {
+        .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"), .wait_ms = 30000
+    };
     struct run_spec spec = a_spec("b");
 
     (void)submitted(f, "a");
@@ -110,9 +112,12 @@ static void a_pause_that_waits_from_this_turn_fails_with_it(void **state)
 {
     struct queue_fixture *f = *state;
     run_id id = submitted(f, "a");
-    struct control_request req = { .base.result = ERR_INVALID, .stored = true,
-                                   .verb = CONTROL_PAUSE, .org = ORG,
-                                   .name = bytes_of_text("a"), .wait_ms = 30000 };
+    struct control_request req = { .base.result = ERR_INVALID,
+                                   .stored = true,
+                                   .verb = CONTROL_PAUSE,
+                                   .org = ORG,
+                                   .name = bytes_of_text("a"),
+                                   .wait_ms = 30000 };
 
     (void)leased(f);
     fault_arm(&f->store.commit, 1, ERR_UNAVAILABLE);
@@ -172,7 +177,7 @@ static void a_worker_can_leave_a_queue_that_has_stopped(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_failed_turn_leaves_leases_with_a_fresh_term),

@@ -84,8 +84,12 @@ static void a_run_goes_only_to_a_worker_that_can(void **state)
 {
     struct queue_fixture *f = *state;
     struct bytes demo = bytes_of_text("demo"), file = bytes_of_text("file");
-    struct worker worker = { .id = bytes_of_text("w2"), .sources = &file, .targets = &demo,
-                             .source_count = 1, .target_count = 1, .slots = 1 };
+    struct worker worker = { .id = bytes_of_text("w2"),
+                             .sources = &file,
+                             .targets = &demo,
+                             .source_count = 1,
+                             .target_count = 1,
+                             .slots = 1 };
     struct run_spec spec = a_spec("b");
     struct assignment job;
     struct run_info info;
@@ -366,7 +370,7 @@ static void a_draining_queue_hands_out_nothing_and_tells_workers(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_higher_priority_goes_first),

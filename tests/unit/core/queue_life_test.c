@@ -156,7 +156,7 @@ static void a_purge_takes_what_has_ended_and_nothing_else(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_queued_job_is_leased_and_completed),

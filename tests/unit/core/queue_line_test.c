@@ -138,7 +138,7 @@ enum { NAMES = 5, RUNS_MAX = 600 };
 struct line {
     run_id waiting[RUNS_MAX];
     int first, count;
-    struct lease_name held;          /* id 0: none */
+    struct lease_name held; /* id 0: none */
 };
 
 static void step(struct queue_fixture *f, struct random_seeded *dice, struct line *lines)
@@ -194,7 +194,7 @@ static void lines_keep_their_order_whatever_happens_beside_them(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(priority_does_not_pass_by_inside_a_line),

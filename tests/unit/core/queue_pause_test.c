@@ -123,8 +123,9 @@ static void a_cancelled_run_ends_with_its_lease_at_the_latest(void **state)
 static void a_pause_may_wait_until_the_worker_has_let_go(void **state)
 {
     struct queue_fixture *f = *state;
-    struct control_request req = { .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"),
-                                   .wait_ms = 30000 };
+    struct control_request req = {
+        .verb = CONTROL_PAUSE, .org = ORG, .name = bytes_of_text("a"), .wait_ms = 30000
+    };
     struct control_request again = req;
     struct lease_name held;
 
@@ -170,7 +171,7 @@ static void a_backoff_that_was_paused_away_does_not_cut_the_next_one_short(void 
     struct queue_fixture *f = *state;
     run_id id = submitted(f, "a");
 
-    f->random.value = 9999;      /* the longest waits: 5 and 10 s */
+    f->random.value = 9999; /* the longest waits: 5 and 10 s */
     assert_int_equal(fail_with(f, leased(f), FAILURE_TRANSIENT, NULL), OK);
     assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
     assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
@@ -184,7 +185,7 @@ static void a_backoff_that_was_paused_away_does_not_cut_the_next_one_short(void 
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(pausing_something_paused_keeps_its_time),

@@ -103,7 +103,7 @@ static void the_sweep_leaves_nothing_behind(void **state)
     assert_true(fake_store_count(&f->store) > before + 3000);
     assert_purged(f, 0, 1500, 0);
     queue_turn(f->queue);
-    crash(f);      /* in the middle of it */
+    crash(f); /* in the middle of it */
     sweep(f);
     assert_int_equal(fake_store_count(&f->store), before);
     assert_true(f->store.forgotten >= 1);
@@ -247,7 +247,7 @@ static void a_purge_writes_no_more_for_more_history(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_purge_counts_what_it_takes_and_a_second_one_nothing),

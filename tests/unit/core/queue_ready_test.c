@@ -175,9 +175,8 @@ static int least(const struct model_entry *entries, int count)
     int best = -1;
 
     for (int i = 0; i < count; i++)
-        if (entries[i].where == WAITS
-            && (best < 0 || (entries[i].head && !entries[best].head)))
-            best = i;      /* entries stand in the order of their ids */
+        if (entries[i].where == WAITS && (best < 0 || (entries[i].head && !entries[best].head)))
+            best = i; /* entries stand in the order of their ids */
     return best;
 }
 
@@ -196,7 +195,8 @@ static void any_mixture_of_pauses_resumes_and_leases_keeps_the_order(void **stat
         struct model_entry *entry = &entries[i];
 
         if (what < 30 && count < MANY) {
-            entries[count] = (struct model_entry){ .id = submit_numbered(f, count), .where = WAITS };
+            entries[count] =
+                (struct model_entry){ .id = submit_numbered(f, count), .where = WAITS };
             count++;
         } else if (what < 55) {
             i = least(entries, count);
@@ -225,7 +225,7 @@ static void any_mixture_of_pauses_resumes_and_leases_keeps_the_order(void **stat
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_thousand_jobs_come_in_order_over_crashes),

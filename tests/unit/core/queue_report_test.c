@@ -141,7 +141,7 @@ static void the_budget_counts_attempts_without_a_newer_checkpoint(void **state)
     for (int i = 0; i < 4; i++) {
         struct lease_name held = leased(f);
 
-        assert_int_equal(checkpoint(f, held, "j"), OK);     /* the same one is no progress */
+        assert_int_equal(checkpoint(f, held, "j"), OK); /* the same one is no progress */
         assert_int_equal(fail_with(f, held, FAILURE_TRANSIENT, &again), OK);
         pass(f, 15 * 60 * 1000);
     }
@@ -244,7 +244,7 @@ static void a_backoff_doubles_from_five_seconds_to_fifteen_minutes(void **state)
     run_id id = submitted_with_retries(f, true, 100);
 
     for (int i = 0; i < 12; i++) {
-        f->random.value = (uint64_t)bound - 1;      /* the longest wait */
+        f->random.value = (uint64_t)bound - 1; /* the longest wait */
         assert_int_equal(fail_with(f, leased(f), FAILURE_TRANSIENT, NULL), OK);
         assert_int_equal(run_now(f, id).not_before_ms, f->clock.now_ms + bound);
         crash(f);
@@ -395,7 +395,7 @@ static void a_wrong_report_is_refused_and_changes_nothing(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(another_epoch_is_stale),

@@ -70,8 +70,7 @@ static void answers_carry_the_next_five_runs(void **state)
     assert_int_equal(submit(f, &spec, &info), OK);
     assert_int_equal(info.run.state, RUN_SCHEDULED);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(info.next_runs_ms[i],
-                         i < 3 ? FIXTURE_START_MS + (i + 1) * HOUR_MS : 0);
+        assert_int_equal(info.next_runs_ms[i], i < 3 ? FIXTURE_START_MS + (i + 1) * HOUR_MS : 0);
     spec.schedule.max_runs = 0;
     assert_int_equal(submit(f, &spec, &info), OK);
     assert_int_equal(info.next_runs_ms[4], FIXTURE_START_MS + 5 * HOUR_MS);
@@ -283,7 +282,7 @@ static void a_schedule_ends_at_its_end(void **state)
     spec.schedule.overlap = OVERLAP_SKIP;
     (void)scheduled(f, &spec);
     pass(f, HOUR_MS);
-    pass(f, HOUR_MS);      /* held off: the first one has not run yet */
+    pass(f, HOUR_MS); /* held off: the first one has not run yet */
     assert_false(sync_of(f, "a").has_schedule);
     assert_int_equal(org_of(f).scheduled, 0);
     assert_int_equal(next_nominal(f), HOUR_MS);
@@ -355,7 +354,7 @@ static void the_newest_run_of_a_schedule_is_the_latest_of_its_sync(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(answers_carry_the_next_five_runs),

@@ -324,7 +324,7 @@ static void ids_grow_whatever_the_clock_does(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_wrong_name_is_refused),

@@ -49,7 +49,7 @@ static void another_organisations_job_does_not_exist_in_any_state(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(another_organisations_job_does_not_exist_in_any_state),

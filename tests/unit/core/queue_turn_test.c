@@ -17,7 +17,7 @@ enum { COUNT = 100 };
 
 static const int64_t HOUR_MS = 3600 * 1000;
 
-static void *large;      /* DATA_SIZE_MAX bytes */
+static void *large; /* DATA_SIZE_MAX bytes */
 
 static struct run_spec a_large_one(int number)
 {
@@ -70,7 +70,7 @@ static void many_of_the_largest_jobs_may_be_leased_at_once(void **state)
 
         assert_int_equal(submit(f, &spec, NULL), OK);
     }
-    for (int i = 0; i < COUNT; i++) {      /* none of them waits: there is work for each */
+    for (int i = 0; i < COUNT; i++) { /* none of them waits: there is work for each */
         requests[i] = (struct lease_request){ .worker = &f->worker, .jobs_max = 1 };
         post(f, &requests[i].base, QUEUE_LEASE);
     }
@@ -162,7 +162,7 @@ static void a_turn_says_when_the_next_one_is_due(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(many_of_the_largest_jobs_may_come_at_once),

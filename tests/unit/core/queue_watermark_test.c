@@ -82,8 +82,10 @@ static int64_t low_of(const struct assignment *job, const char *entity)
 
 static enum err reset(struct queue_fixture *f, const char *entity, int64_t value_ms)
 {
-    struct reset_watermark_request req = { .org = ORG, .name = bytes_of_text("a"),
-                                           .entity = bytes_of_text(entity), .value_ms = value_ms };
+    struct reset_watermark_request req = { .org = ORG,
+                                           .name = bytes_of_text("a"),
+                                           .entity = bytes_of_text(entity),
+                                           .value_ms = value_ms };
 
     return ask(f, &req.base, QUEUE_RESET_WATERMARK);
 }
@@ -179,8 +181,9 @@ static void only_what_was_covered_wholly_moves(void **state)
     struct assignment job = started(f, &spec);
     struct entity_progress entities[] = { { .entity = bytes_of_text("products"), .complete = true },
                                           { .entity = bytes_of_text("orders") } };
-    struct report_request done = { .kind = REPORT_COMPLETE, .lease = name_of(&job),
-                                   .entities = entities, .entity_count = 2 };
+    struct report_request done = {
+        .kind = REPORT_COMPLETE, .lease = name_of(&job), .entities = entities, .entity_count = 2
+    };
 
     assert_int_equal(ask(f, &done.base, QUEUE_REPORT), OK);
     assert_int_equal(mark_of(f, "products"), FIXTURE_START_MS);
@@ -365,7 +368,7 @@ static void a_wrong_reset_is_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_completed_full_run_sets_the_watermark_to_its_own_start),

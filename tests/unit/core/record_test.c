@@ -82,18 +82,38 @@ static struct run full_run(void)
     entities[1] = (struct entity_progress){ text("orders"), UINT64_MAX, 0, 0, false, true };
     windows[0] = (struct entity_window){ text("products"), 21 };
     windows[1] = (struct entity_window){ text(""), INT64_MAX };
-    return (struct run){ .state = RUN_PAUSING, .epoch = 1, .generation = 2, .attempts = 3,
-                         .failures = 4, .fruitless = 5, .expiries = 6, .moved = true,
-                         .checkpointed = true, .head = true, .order = UINT64_MAX,
-                         .queued_at_ms = 7, .started_at_ms = 8, .paused_at_ms = 9,
-                         .resumed_at_ms = 10, .leased_at_ms = 11, .nominal_ms = 12,
-                         .worked_ms = 13, .lease_ttl_ms = 14, .worker = text("w1"),
-                         .progress = 99, .entities = entities, .entity_count = 2,
-                         .error = text("broke"), .error_class = FAILURE_RATE_LIMITED,
+    return (struct run){ .state = RUN_PAUSING,
+                         .epoch = 1,
+                         .generation = 2,
+                         .attempts = 3,
+                         .failures = 4,
+                         .fruitless = 5,
+                         .expiries = 6,
+                         .moved = true,
+                         .checkpointed = true,
+                         .head = true,
+                         .order = UINT64_MAX,
+                         .queued_at_ms = 7,
+                         .started_at_ms = 8,
+                         .paused_at_ms = 9,
+                         .resumed_at_ms = 10,
+                         .leased_at_ms = 11,
+                         .nominal_ms = 12,
+                         .worked_ms = 13,
+                         .lease_ttl_ms = 14,
+                         .worker = text("w1"),
+                         .progress = 99,
+                         .entities = entities,
+                         .entity_count = 2,
+                         .error = text("broke"),
+                         .error_class = FAILURE_RATE_LIMITED,
                          .error_at_ms = 15,
                          .action = { text("alice"), text("load"), 16 },
-                         .effective_type = RUN_TYPE_ENTITY, .window_high_ms = 17,
-                         .windows = windows, .window_count = 2, .windows_set = true };
+                         .effective_type = RUN_TYPE_ENTITY,
+                         .window_high_ms = 17,
+                         .windows = windows,
+                         .window_count = 2,
+                         .windows_set = true };
 }
 
 static void assert_same_arrays(const struct run *x, const struct run *y)
@@ -208,8 +228,9 @@ static void a_specification_is_read_as_it_was_written(void **state)
 
 static void a_sync_is_read_as_it_was_written(void **state)
 {
-    struct sync_record a = { 1, 2, 3, 4, true, true, { text("bob"), text("why"), 5 }, 6, 7, 8,
-                             { 9, 0, 11 }, 3, 12 };
+    struct sync_record a = {
+        1, 2, 3, 4, true, true, { text("bob"), text("why"), 5 }, 6, 7, 8, { 9, 0, 11 }, 3, 12
+    };
     struct sync_record b;
     struct why why;
 
@@ -259,14 +280,14 @@ static void the_small_records_are_read_as_they_were_written(void **state)
     (void)state;
     assert_int_equal(record_read_meta(record_write_meta(&meta, mem), mem, &meta_read, &why), OK);
     assert_memory_equal(&meta, &meta_read, sizeof meta);
-    assert_int_equal(record_read_counters(record_write_counters(&counters, mem), mem, &counters_read,
-                                          &why), OK);
+    assert_int_equal(
+        record_read_counters(record_write_counters(&counters, mem), mem, &counters_read, &why), OK);
     assert_memory_equal(&counters, &counters_read,
                         offsetof(struct counters, generation) + sizeof counters.generation);
     for (int i = 0; i < WATERMARK_HISTORY_MAX; i++)
         marks.changes[i] = (struct watermark_value){ i, 100 + i, (run_id)i };
-    assert_int_equal(record_read_watermark(record_write_watermark(&marks, mem), mem, &marks_read,
-                                           &why), OK);
+    assert_int_equal(
+        record_read_watermark(record_write_watermark(&marks, mem), mem, &marks_read, &why), OK);
     assert_int_equal(marks_read.count, marks.count);
     assert_memory_equal(marks.changes, marks_read.changes, sizeof marks.changes);
     assert_int_equal(record_read_org(record_write_org(&a, mem), mem, &b, &why), OK);
@@ -298,7 +319,8 @@ static void read_as_everything(struct bytes b)
     errors[0] = record_read_run(b, scratch, &run, &why);
     assert_true(errors[0] != OK || run_is_sound(&run));
     errors[1] = record_read_spec(b, scratch, &spec, &why);
-    assert_true(errors[1] != OK || (spec.type < RUN_TYPE_COUNT && spec.priority < RUN_PRIORITY_COUNT));
+    assert_true(errors[1] != OK ||
+                (spec.type < RUN_TYPE_COUNT && spec.priority < RUN_PRIORITY_COUNT));
     errors[2] = record_read_schedule(b, scratch, &schedule, &why);
     if (errors[2] == OK)
         schedule_list(&schedule.rule, schedule.nominal_ms, 0, 0, times);
@@ -320,13 +342,19 @@ static void damage_in_every_way(struct bytes record)
 
     assert_non_null(copy);
     for (size_t i = 0; i < record.size; i++) {
-        const uint8_t wrong[] = { 0, 1, 0x7f, 0x80, 0xff, (uint8_t)(record.data[i] ^ 1),
-                                  (uint8_t)(record.data[i] ^ 8), (uint8_t)(record.data[i] + 1) };
+        const uint8_t wrong[] = { 0,
+                                  1,
+                                  0x7f,
+                                  0x80,
+                                  0xff,
+                                  (uint8_t)(record.data[i] ^ 1),
+                                  (uint8_t)(record.data[i] ^ 8),
+                                  (uint8_t)(record.data[i] + 1) };
         uint8_t *cut = malloc(i + 1);
 
         assert_non_null(cut);
         memcpy(cut, record.data, i);
-        read_as_everything(bytes_of(cut, i));      /* a copy of its own: overruns are seen */
+        read_as_everything(bytes_of(cut, i)); /* a copy of its own: overruns are seen */
         free(cut);
         for (size_t w = 0; w < sizeof wrong; w++) {
             memcpy(copy, record.data, record.size);
@@ -342,8 +370,10 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
     struct run_spec spec = full_spec();
     struct run run = full_run();
     struct schedule_record schedule = { a_rule(), 1, 2, 3, 4, 5, 6 };
-    struct sync_record sync = { .head_run = 1, .action = { text("bob"), text("why"), 5 },
-                                .durations_ms = { 1, 2 }, .duration_count = 2 };
+    struct sync_record sync = { .head_run = 1,
+                                .action = { text("bob"), text("why"), 5 },
+                                .durations_ms = { 1, 2 },
+                                .duration_count = 2 };
 
     (void)state;
     damage_in_every_way(record_write_run(&run, mem));
@@ -365,7 +395,8 @@ static void unknown_fields_are_passed_over(void **state)
     assert_non_null(longer);
     memcpy(longer, record.data, record.size);
     memcpy(longer + record.size, unknown, sizeof unknown);
-    assert_int_equal(record_read_run(bytes_of(longer, record.size + sizeof unknown), mem, &b, &why), OK);
+    assert_int_equal(record_read_run(bytes_of(longer, record.size + sizeof unknown), mem, &b, &why),
+                     OK);
     assert_same_run(a, b);
     free(longer);
 }
@@ -387,8 +418,10 @@ static void a_store_of_a_newer_program_is_refused_with_a_clear_text(void **state
     struct queue_fixture *f = *state;
     struct meta meta = { .schema_version = SCHEMA_VERSION + 1, .ticket_limit = 1 };
     struct key key = key_meta();
-    struct store_write write = { FAMILY_META, false, key_bytes(&key), record_write_meta(&meta, mem) };
-    struct queue_deps deps = { &f->store.base, &f->clock.base, &f->random.base, NULL, NULL, f->options };
+    struct store_write write = { FAMILY_META, false, key_bytes(&key),
+                                 record_write_meta(&meta, mem) };
+    struct queue_deps deps = { &f->store.base, &f->clock.base, &f->random.base,
+                               NULL,           NULL,           f->options };
     struct queue *queue = NULL;
     struct why why = { .text = "" };
 

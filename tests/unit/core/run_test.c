@@ -13,7 +13,8 @@
  * dot is a refusal. Rows and columns are found by name, so that a new one
  * without its line fails. */
 static const char expected[] =
-    "           DUE LEASE RETURN RELEASE COMPLETE RETRY GIVE_UP PAUSE RESUME RESCHEDULE CANCEL REVIVE\n"
+    "           DUE LEASE RETURN RELEASE COMPLETE RETRY GIVE_UP PAUSE RESUME RESCHEDULE CANCEL "
+    "REVIVE\n"
     "QUEUED     . ACTIVE . . . . . PAUSED . . CANCELLED .\n"
     "BACKOFF    QUEUED . . . . . . PAUSED . . CANCELLED .\n"
     "SCHEDULED  QUEUED . . . . . . PAUSED . . CANCELLED .\n"
@@ -26,8 +27,8 @@ static const char expected[] =
     "CANCELLED  . . . . . . . . . . . QUEUED\n";
 
 static const char *shown_as[RUN_STATE_COUNT] = {
-    [RUN_QUEUED] = "queued",       [RUN_BACKOFF] = "queued",     [RUN_SCHEDULED] = "scheduled",
-    [RUN_ACTIVE] = "active",       [RUN_PAUSING] = "paused",     [RUN_CANCELLING] = "active",
+    [RUN_QUEUED] = "queued",       [RUN_BACKOFF] = "queued",      [RUN_SCHEDULED] = "scheduled",
+    [RUN_ACTIVE] = "active",       [RUN_PAUSING] = "paused",      [RUN_CANCELLING] = "active",
     [RUN_PAUSED] = "paused",       [RUN_COMPLETED] = "completed", [RUN_FAILED] = "failed",
     [RUN_CANCELLED] = "cancelled",
 };
@@ -212,11 +213,24 @@ static void ids_sort_as_texts_as_they_do_as_numbers(void **state)
 
 static void what_is_no_id_is_refused(void **state)
 {
-    const char *wrong[] = { "", "job_", "job_000000000000", "job_00000000000001", "job_0000000000000",
-                            "JOB_0000000000001", "job-0000000000001", "job_000000000000i",
-                            "job_000000000000l", "job_000000000000o", "job_000000000000u",
-                            "job_000000000000A", "job_000000000000 ", "job_000000000000/",
-                            "job_g000000000001", "job_z000000000000", "job_\xff" "00000000000" };
+    const char *wrong[] = { "",
+                            "job_",
+                            "job_000000000000",
+                            "job_00000000000001",
+                            "job_0000000000000",
+                            "JOB_0000000000001",
+                            "job-0000000000001",
+                            "job_000000000000i",
+                            "job_000000000000l",
+                            "job_000000000000o",
+                            "job_000000000000u",
+                            "job_000000000000A",
+                            "job_000000000000 ",
+                            "job_000000000000/",
+                            "job_g000000000001",
+                            "job_z000000000000",
+                            "job_\xff"
+                            "00000000000" };
     run_id id = 77;
     char text[RUN_ID_TEXT_SIZE];
 

@@ -20,9 +20,11 @@ static int64_t at(const char *text)
     return ms;
 }
 
-static struct schedule_rule rule_of(enum schedule_repeat repeat, const char *start, int32_t time_of_day_s)
+static struct schedule_rule rule_of(enum schedule_repeat repeat, const char *start,
+                                    int32_t time_of_day_s)
 {
-    struct schedule_rule rule = { .repeat = repeat, .start_at_ms = at(start),
+    struct schedule_rule rule = { .repeat = repeat,
+                                  .start_at_ms = at(start),
                                   .time_of_day_s = time_of_day_s };
     struct why why;
 
@@ -95,7 +97,8 @@ static void day_31_in_a_short_month_is_its_last_day(void **state)
 
 static void an_interval_counts_from_its_start(void **state)
 {
-    struct schedule_rule rule = { .interval_ms = 90 * 60 * SECOND_MS, .time_of_day_s = -1,
+    struct schedule_rule rule = { .interval_ms = 90 * 60 * SECOND_MS,
+                                  .time_of_day_s = -1,
                                   .start_at_ms = at("2026-01-01T10:00:00Z") };
     struct why why;
 
@@ -247,7 +250,7 @@ static void the_next_firing_is_the_first_match(void **state)
 
         assert_int_equal(schedule_complete(&rule, begin, &why), OK);
         if (from < rule.start_at_ms - 30 * DAY_MS)
-            from = rule.start_at_ms - 30 * DAY_MS;      /* the search looks 70 days ahead */
+            from = rule.start_at_ms - 30 * DAY_MS; /* the search looks 70 days ahead */
         for (int firing = 0; firing < 5; firing++) {
             assert_true(schedule_next(&rule, from, &next));
             assert_int_equal(next, searched(&rule, from));

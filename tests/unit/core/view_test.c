@@ -51,8 +51,11 @@ static void assert_ids(struct page page, uint32_t count, const run_id *ids)
         assert_int_equal(page.ids[i], ids[i]);
 }
 
-#define IDS(...) \
-    (uint32_t)(sizeof((run_id[]){ __VA_ARGS__ }) / sizeof(run_id)), (const run_id[]){ __VA_ARGS__ }
+#define IDS(...)                                                                                   \
+    (uint32_t)(sizeof((run_id[]){ __VA_ARGS__ }) / sizeof(run_id)), (const run_id[])               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 static void a_list_is_newest_first_whatever_became_of_the_runs(void **state)
 {
@@ -252,19 +255,22 @@ static void an_impossible_organisation_or_name_is_refused(void **state)
     (void)submitted(f, "a");
     assert_int_equal(view_org(&view, wrong, &org, &f->why), ERR_INVALID);
     assert_int_equal(view_run(&view, wrong, 1, &info, &f->why), ERR_INVALID);
-    assert_int_equal(view_runs(&view, wrong, &filter, 1, &runs, &count, &next, &f->why), ERR_INVALID);
+    assert_int_equal(view_runs(&view, wrong, &filter, 1, &runs, &count, &next, &f->why),
+                     ERR_INVALID);
     assert_int_equal(view_sync(&view, wrong, bytes_of_text("a"), &sync, &f->why), ERR_INVALID);
     assert_int_equal(view_syncs(&view, wrong, bytes_of(NULL, 0), 1, &syncs, &count, &f->why),
                      ERR_INVALID);
     assert_int_equal(view_sync(&view, ORG, wrong, &sync, &f->why), ERR_INVALID);
     assert_int_equal(view_syncs(&view, ORG, wrong, 1, &syncs, &count, &f->why), ERR_INVALID);
-    assert_int_equal(view_sync(&view, ORG, bytes_of_text("no such"), &sync, &f->why), ERR_NOT_FOUND);
+    assert_int_equal(view_sync(&view, ORG, bytes_of_text("no such"), &sync, &f->why),
+                     ERR_NOT_FOUND);
 }
 
 static void an_organisation_shows_its_numbers_and_limits(void **state)
 {
     struct queue_fixture *f = *state;
-    struct put_org_request put = { .org = ORG, .name = bytes_of_text("Example Organization"),
+    struct put_org_request put = { .org = ORG,
+                                   .name = bytes_of_text("Example Organization"),
                                    .limits = { 9, 8, 7, 6 } };
     struct org_view org;
 
@@ -370,7 +376,7 @@ static void a_sync_shows_its_runs_and_statistics(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_list_is_newest_first_whatever_became_of_the_runs),
