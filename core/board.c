@@ -466,3 +466,18 @@ void board_estimate(struct board *board, struct run_info *info, const struct boa
     }
     estimate_fill(info, history, &facts);
 }
+
+struct board_now board_now(struct board *board)
+{
+    struct board_now now = { 0 };
+
+    pthread_mutex_lock(&board->lock);
+    for (const struct seat *seat = board->seats; seat != NULL; seat = seat->hh.next) {
+        now.workers++;
+        now.slots += seat->slots;
+        now.free_slots += seat->free_slots;
+    }
+    now.leases = HASH_COUNT(board->leases);
+    pthread_mutex_unlock(&board->lock);
+    return now;
+}

@@ -37,6 +37,14 @@ struct board_history {
 void board_estimate(struct board *board, struct run_info *info,
                     const struct board_history *history);
 
+/* How many there are at present. */
+struct board_now {
+    uint64_t workers, slots, free_slots;
+    uint64_t leases;
+};
+
+struct board_now board_now(struct board *board);
+
 /* The queue's side: called on the queue's thread, whenever the fact is a fact
  * (after the commit that made it one). Each costs O(1). */
 

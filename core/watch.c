@@ -392,3 +392,13 @@ void watch_hub_free(struct watch_hub *hub)
     pthread_mutex_destroy(&hub->lock);
     free(hub);
 }
+
+struct watch_hub_now watch_hub_now(struct watch_hub *hub)
+{
+    struct watch_hub_now now;
+
+    pthread_mutex_lock(&hub->lock);
+    now = (struct watch_hub_now){ hub->watches, hub->next - hub->first, hub->bytes };
+    pthread_mutex_unlock(&hub->lock);
+    return now;
+}

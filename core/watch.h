@@ -47,6 +47,13 @@ void watch_close(struct watch *watch);
 MUST_USE enum err watch_next(struct watch *watch, struct arena *mem, struct run_info *info,
                              uint64_t *sequence);
 
+/* How many watches are open, and what is kept for them. */
+struct watch_hub_now {
+    uint64_t watches, events, bytes;
+};
+
+struct watch_hub_now watch_hub_now(struct watch_hub *hub);
+
 /* The sequence of the newest event. */
 uint64_t watch_hub_sequence(struct watch_hub *hub);
 

@@ -1,11 +1,22 @@
 #ifndef GATEWAY_EXCHANGE_H
 #define GATEWAY_EXCHANGE_H
 
+#include "core/base/metrics.h"
 #include "gateway/http_server.h"
+#include "gateway/traffic.h"
 #include "rpc/channel.h"
 
 /* One HTTP request turned into one call, and its outcome into one answer. The
  * request is answered exactly once, here or when the call is done. */
-void exchange_begin(struct channel *channel, struct http_request *request);
+
+/* What all exchanges of a gateway share; the loop's. */
+struct exchanges {
+    struct channel *channel;
+    unsigned streams, streams_max; /* open ones */
+    struct traffic *traffic;
+    struct metrics *metrics;       /* of the process; NULL: none */
+};
+
+void exchange_begin(struct exchanges *all, struct http_request *request);
 
 #endif

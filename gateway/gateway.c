@@ -24,7 +24,7 @@ enum {
 struct gateway {
     /* The loop's thread, while it runs. */
     struct loop *loop;
-    struct channel *channel;
+    struct exchanges exchanges; /* with the channel */
     struct http_server *server;
 
     struct loop_timer drain;
@@ -40,7 +40,7 @@ static void handle(void *context, struct http_request *request)
 {
     struct gateway *gateway = context;
 
-    exchange_begin(gateway->channel, request);
+    exchange_begin(&gateway->exchanges, request);
 }
 
 static enum err open_channel(struct gateway *gateway, const struct gateway_options *options,
@@ -49,8 +49,8 @@ static enum err open_channel(struct gateway *gateway, const struct gateway_optio
     const struct channel_options remote = { .address = options->rpc_address };
 
     if (options->registry != NULL)
-        return channel_open_local(gateway->loop, options->registry, &gateway->channel);
-    return channel_open(gateway->loop, &remote, &gateway->channel, why);
+        return channel_open_local(gateway->loop, options->registry, &gateway->exchanges.channel);
+    return channel_open(gateway->loop, &remote, &gateway->exchanges.channel, why);
 }
 
 static enum err open_server(struct gateway *gateway, const struct gateway_options *options,
@@ -74,6 +74,10 @@ static enum err open_server(struct gateway *gateway, const struct gateway_option
         http.connections_max = 1000;
     if (http.timeout_ms == 0)
         http.timeout_ms = 30000;
+    gateway->exchanges.metrics = options->metrics;
+    gateway->exchanges.streams_max = options->watches_max;
+    if (gateway->exchanges.streams_max == 0)
+        gateway->exchanges.streams_max = (http.connections_max + 1) / 2;
     return http_server_open(gateway->loop, &http, &gateway->server, why);
 }
 
@@ -99,7 +103,10 @@ static struct gateway *new_gateway(void)
     if (gateway == NULL)
         return NULL;
     gateway->loop = loop_new();
-    if (gateway->loop == NULL) {
+    gateway->exchanges.traffic = traffic_new();
+    if (gateway->loop == NULL || gateway->exchanges.traffic == NULL) {
+        traffic_free(gateway->exchanges.traffic);
+        loop_free(gateway->loop);
         free(gateway);
         return NULL;
     }
@@ -110,9 +117,10 @@ static struct gateway *new_gateway(void)
 /* The loop does not run. */
 static void free_gateway(struct gateway *gateway)
 {
-    channel_close(gateway->channel);
+    channel_close(gateway->exchanges.channel);
     http_server_free(gateway->server);
     loop_free(gateway->loop);
+    traffic_free(gateway->exchanges.traffic);
     sem_destroy(&gateway->drained);
     free(gateway);
 }
@@ -155,7 +163,7 @@ static void look_whether_drained(struct loop_timer *timer)
         gateway->aborted = true;
         http_server_abort(gateway->server);
     }
-    if (http_server_is_idle(gateway->server) && channel_is_quiet(gateway->channel)) {
+    if (http_server_is_idle(gateway->server) && channel_is_quiet(gateway->exchanges.channel)) {
         sem_post(&gateway->drained);
         return;
     }

@@ -11,6 +11,7 @@
  * this process or elsewhere. */
 
 struct gateway;
+struct metrics;
 struct rpc_registry;
 
 struct gateway_options {
@@ -20,7 +21,9 @@ struct gateway_options {
     size_t body_bytes_max;                 /* 0: 1 MiB */
     size_t header_bytes_max;               /* 0: 16 KiB */
     unsigned connections_max;              /* 0: 1,000 */
+    unsigned watches_max;                  /* open event streams; 0: half the connections */
     int64_t timeout_ms;                    /* read, write and idle; 0: 30,000 */
+    struct metrics *metrics;               /* shown by /metrics besides its own; NULL: none */
 };
 
 /* Listening when it returns. ERR_UNAVAILABLE names the address and why. */

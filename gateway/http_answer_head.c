@@ -42,9 +42,20 @@ static void append(struct text *text, const char *format, ...)
     assert(text->size < HTTP_ANSWER_HEAD_SIZE);
 }
 
-size_t http_answer_head_write(const struct http_answer *answer, const char *request_id, bool last,
+static void append_framing(struct text *text, const struct http_answer *answer,
+                           enum http_framing framing)
+{
+    if (framing == HTTP_FRAMED_BY_LENGTH)
+        append(text, "Content-Length: %zu\r\n", answer->body.size);
+    else if (framing == HTTP_FRAMED_BY_CHUNKS)
+        append(text, "Transfer-Encoding: chunked\r\n");
+}
+
+size_t http_answer_head_write(const struct http_answer *answer, enum http_framing framing,
+                              const char *request_id, bool last,
                               char head[HTTP_ANSWER_HEAD_SIZE])
 {
+    const char *type = answer->content_type != NULL ? answer->content_type : "application/json";
     int64_t now_ms = clock_now_ms(clock_real());
     struct text text = { head, 0 };
     char date[HTTP_DATE_SIZE];
@@ -52,7 +63,8 @@ size_t http_answer_head_write(const struct http_answer *answer, const char *requ
     http_date_write(now_ms > 0 ? now_ms : 0, date);
     append(&text, "HTTP/1.1 %d %s\r\nDate: %s\r\n", answer->status, http_reason(answer->status),
            date);
-    append(&text, "Content-Type: application/json\r\nContent-Length: %zu\r\n", answer->body.size);
+    append(&text, "Content-Type: %s\r\n", type);
+    append_framing(&text, answer, framing);
     append(&text, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     append(&text, "X-Request-Id: %s\r\n", request_id);
     for (size_t i = 0; i < answer->header_count; i++) {

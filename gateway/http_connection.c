@@ -26,6 +26,7 @@ enum state {
     READING_HEAD,
     READING_BODY,
     HANDLING,  /* the request is with the handler */
+    STREAMING, /* and its answer has begun */
     LINGERING, /* the last answer is written or on its way; input is dropped */
 };
 
@@ -37,6 +38,7 @@ struct http_connection {
     enum state state;
     bool begun;         /* some of the next head is here */
     bool last;          /* the answer under way is the last one */
+    bool chunked;       /* so is the answer that has begun */
     bool peer_done;     /* it will send no more */
     bool running, dead; /* inside run(); to be freed when it is left */
     size_t seen;        /* of the input, looked through for the head's end */
@@ -78,7 +80,7 @@ static void disown_request(struct http_connection *connection)
     if (request == NULL)
         return;
     request->connection = NULL;
-    if (connection->state != HANDLING)
+    if (connection->state != HANDLING && connection->state != STREAMING)
         http_request_free(request);
     else if (request->on_gone != NULL)
         request->on_gone(request);
@@ -132,16 +134,21 @@ static void linger(struct http_connection *connection)
         half_close(connection);
 }
 
+static void write_head(struct http_connection *connection, const struct http_answer *answer,
+                       enum http_framing framing, const char *request_id)
+{
+    char head[HTTP_ANSWER_HEAD_SIZE];
+    size_t size = http_answer_head_write(answer, framing, request_id, connection->last, head);
+
+    evbuffer_add(output_of(connection), head, size);
+}
+
 static void write_answer(struct http_connection *connection, const struct http_answer *answer,
                          const char *request_id, bool without_body)
 {
-    struct evbuffer *output = output_of(connection);
-    char head[HTTP_ANSWER_HEAD_SIZE];
-    size_t size = http_answer_head_write(answer, request_id, connection->last, head);
-
-    evbuffer_add(output, head, size);
+    write_head(connection, answer, HTTP_FRAMED_BY_LENGTH, request_id);
     if (!without_body)
-        evbuffer_add(output, answer->body.data, answer->body.size);
+        evbuffer_add(output_of(connection), answer->body.data, answer->body.size);
 }
 
 /* Answers a request that will not be read to its end, and reads no other. */
@@ -165,6 +172,7 @@ static void refuse(struct http_connection *connection, int status, const char *t
     json_writer_free(&writer);
     if (connection->request != NULL)
         disown_request(connection);
+    connection->all->malformed++;
     linger(connection);
 }
 
@@ -348,6 +356,7 @@ static bool step(struct http_connection *connection)
     case LINGERING:
         return read_past(connection);
     case HANDLING:
+    case STREAMING:
     default:
         return false;
     }
@@ -367,17 +376,14 @@ static void run(struct http_connection *connection)
         free_connection(connection);
 }
 
-/* Leaves the connection alive, for run() to free if it must. */
-static void answer_on(struct http_connection *connection, struct http_request *request,
-                      const struct http_answer *answer)
+/* The answer is written; on to the next request, or to the end. Leaves the
+ * connection alive, for run() to free if it must. */
+static void finish_answer(struct http_connection *connection)
 {
     bool was_running = connection->running;
 
-    assert(connection->state == HANDLING && connection->request == request);
     connection->running = true;
     connection->request = NULL;
-    connection->last = connection->last || connection->all->stopping;
-    write_answer(connection, answer, request->id, strcmp(request->head.method, "HEAD") == 0);
     if (connection->last)
         linger(connection);
     else
@@ -389,8 +395,70 @@ void http_answer(struct http_request *request, const struct http_answer *answer)
 {
     struct http_connection *connection = request->connection;
 
+    if (connection != NULL) {
+        assert(connection->state == HANDLING && connection->request == request);
+        connection->last = connection->last || connection->all->stopping;
+        write_answer(connection, answer, request->id, strcmp(request->head.method, "HEAD") == 0);
+        finish_answer(connection);
+    }
+    http_request_free(request);
     if (connection != NULL)
-        answer_on(connection, request, answer);
+        run(connection);
+}
+
+void http_answer_begin(struct http_request *request, const struct http_answer *answer)
+{
+    struct http_connection *connection = request->connection;
+
+    if (connection == NULL)
+        return;
+    assert(connection->state == HANDLING && connection->request == request);
+    connection->state = STREAMING;
+    connection->chunked = request->head.is_1_1;
+    if (connection->all->stopping || !connection->chunked)
+        connection->last = true;
+    write_head(connection, answer,
+               connection->chunked ? HTTP_FRAMED_BY_CHUNKS : HTTP_FRAMED_BY_CLOSE, request->id);
+}
+
+static void write_chunk(struct http_connection *connection, const struct bytes *parts, size_t count)
+{
+    struct evbuffer *output = output_of(connection);
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    assert(size > 0); /* an empty chunk would be the end */
+    if (connection->chunked)
+        evbuffer_add_printf(output, "%zx\r\n", size);
+    for (size_t i = 0; i < count; i++)
+        evbuffer_add(output, parts[i].data, parts[i].size);
+    if (connection->chunked)
+        evbuffer_add(output, "\r\n", 2);
+}
+
+bool http_answer_write(struct http_request *request, const struct bytes *parts, size_t count)
+{
+    struct http_connection *connection = request->connection;
+
+    if (connection == NULL)
+        return true; /* dropped */
+    assert(connection->state == STREAMING);
+    write_chunk(connection, parts, count);
+    return evbuffer_get_length(output_of(connection)) <= HTTP_OUTPUT_BYTES_MAX;
+}
+
+void http_answer_end(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    if (connection != NULL) {
+        assert(connection->state == STREAMING && connection->request == request);
+        connection->last = connection->last || connection->all->stopping;
+        if (connection->chunked)
+            evbuffer_add(output_of(connection), "0\r\n\r\n", 5);
+        finish_answer(connection);
+    }
     http_request_free(request);
     if (connection != NULL)
         run(connection);
@@ -409,8 +477,10 @@ static void on_written(struct bufferevent *bev, void *context)
     (void)bev;
     if (connection->state == LINGERING)
         half_close(connection);
-    else
+    else if (connection->state != STREAMING)
         run(connection);
+    else if (connection->request->on_writable != NULL)
+        connection->request->on_writable(connection->request);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *context)
@@ -418,7 +488,7 @@ static void on_event(struct bufferevent *bev, short what, void *context)
     struct http_connection *connection = context;
 
     (void)bev;
-    if ((what & BEV_EVENT_EOF) == 0) {
+    if ((what & BEV_EVENT_EOF) == 0 || connection->state == STREAMING) {
         close_connection(connection);
         return;
     }
@@ -498,6 +568,7 @@ bool http_connection_open(struct http_connections *all, int fd, const char *peer
     }
     list_append(&all->open, &connection->link);
     all->count++;
+    all->accepted++;
     await_request(connection);
     if (welcome == HTTP_TURN_AWAY)
         refuse(connection, 503, "The service has too many connections");
@@ -511,6 +582,8 @@ void http_connection_wind_up(struct http_connection *connection)
     connection->last = true;
     if (idle)
         linger(connection);
+    else if (connection->request != NULL && connection->request->on_stop != NULL)
+        connection->request->on_stop(connection->request);
 }
 
 void http_connection_abort(struct http_connection *connection)

@@ -15,6 +15,7 @@ struct http_connections {
     unsigned count;
     unsigned requests;           /* not answered yet */
     bool stopping;
+    uint64_t accepted, malformed; /* since the beginning */
 };
 
 /* Takes the socket. `busy`: one too many, answered 503. False if out of memory

@@ -63,6 +63,13 @@ void http_request_free(struct http_request *request)
     arena_free(request->mem);
 }
 
+struct http_connections_now http_connections_now(const struct http_request *request)
+{
+    const struct http_connections *all = request->all;
+
+    return (struct http_connections_now){ all->count, all->accepted, all->malformed };
+}
+
 bool http_request_read_head(struct http_request *request, struct bytes head, struct http_flaw *flaw)
 {
     bool ok = http_head_parse(head, request->mem, &request->head, flaw);

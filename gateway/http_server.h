@@ -25,6 +25,10 @@ struct http_request {
     /* May be set by the handler: the peer is gone, the answer will be dropped
      * (but is due all the same, soon). */
     void (*on_gone)(struct http_request *request);
+    /* May be set, for answers in parts: what http_answer_write() was refused
+     * for is sent; the server stops, end the answer soon. */
+    void (*on_writable)(struct http_request *request);
+    void (*on_stop)(struct http_request *request);
     void *tag;                   /* the handler's */
     struct http_connection *connection;   /* the server's; NULL: gone */
     struct http_connections *all;         /* the server's */
@@ -34,11 +38,22 @@ struct http_answer {
     int status;
     const struct http_header *headers;    /* besides Content-Type, Content-Length, X-Request-Id */
     size_t header_count;
-    struct bytes body;                    /* JSON */
+    struct bytes body;
+    const char *content_type;             /* NULL: application/json */
 };
 
 /* Exactly once for each request, inside handle() or later; then it is gone. */
 void http_answer(struct http_request *request, const struct http_answer *answer);
+
+/* An answer in parts, whose end is not known yet: begin, write and end instead
+ * of http_answer(), each on the loop, begin and end exactly once. HTTP/1.1 gets
+ * chunks and may go on with the next request; HTTP/1.0 reads to the end of the
+ * connection. A peer that sends its end while this lasts is taken to be gone. */
+void http_answer_begin(struct http_request *request, const struct http_answer *answer);
+/* The parts go out as one chunk. False once more than HTTP_OUTPUT_BYTES_MAX
+ * wait unsent: stop, and go on in on_writable(). */
+bool http_answer_write(struct http_request *request, const struct bytes *parts, size_t count);
+void http_answer_end(struct http_request *request);
 
 struct http_server_options {
     const char *address;         /* "127.0.0.1:8470"; port 0: any free one */
@@ -53,6 +68,14 @@ struct http_server_options {
 MUST_USE enum err http_server_open(struct loop *loop, const struct http_server_options *options,
                                    struct http_server **server, struct why *why);
 const char *http_server_address(const struct http_server *server);
+
+/* The server of a request, as it is now. Loop's thread. */
+struct http_connections_now {
+    unsigned open;
+    uint64_t accepted;
+    uint64_t malformed;          /* requests that were refused here */
+};
+struct http_connections_now http_connections_now(const struct http_request *request);
 
 /* No new connections, and no further request on those there are. */
 void http_server_stop(struct http_server *server);

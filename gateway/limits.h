@@ -22,6 +22,7 @@ enum {
     QUERY_PARAMETERS_MAX = 32,
 
     CALL_TIMEOUT_MS = 30 * 1000,
+    METRICS_TIMEOUT_MS = 5 * 1000,           /* then the page does without the totals */
     CALL_WAIT_TIMEOUT_MS = 75 * 1000,        /* of a call that may wait 60 s for a worker */
 };
 

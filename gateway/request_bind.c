@@ -83,25 +83,61 @@ static bool check_side_effects(struct bind *bind)
     return true;
 }
 
+static const char *flaw_of_value(const char *name, const char *value)
+{
+    for (const char *c = value; *c != '\0'; c++)
+        if ((uint8_t)*c < ' ' || (uint8_t)*c > '~')
+            return "has a character that is not printable ASCII";
+    if (strlen(value) > HEADER_VALUE_MAX && strcmp(name, "authorization") != 0)
+        return "is too long";
+    return NULL;
+}
+
 /* The header's only value; NULL without an error: it is absent. */
 static const char *only_value(struct bind *bind, const char *name)
 {
     const struct http_request *request = bind->request;
     const char *value = http_head_find(&request->head, name);
-    const char *flaw = NULL;
+    const char *flaw;
 
     if (value == NULL)
         return NULL;
+    flaw = flaw_of_value(name, value);
     if (http_head_count(&request->head, name) > 1)
         flaw = "was sent more than once";
-    else if (strlen(value) > HEADER_VALUE_MAX && strcmp(name, "authorization") != 0)
-        flaw = "is too long";
-    for (const char *c = value; *c != '\0'; c++)
-        if ((uint8_t)*c < ' ' || (uint8_t)*c > '~')
-            flaw = "has a character that is not printable ASCII";
     if (flaw == NULL)
         return value;
     refuse_field(bind, name, arena_printf(request->mem, "The %s header %s", name, flaw));
+    return NULL;
+}
+
+/* The query's stand-in for a header, where the route has one. NULL as above. */
+static const char *value_in_query(struct bind *bind, const char *name)
+{
+    const char *value = NULL, *flaw;
+
+    if (!word_list_has(bind->binding->route->query_headers, name))
+        return NULL;
+    for (size_t i = 0; i < bind->uri.parameter_count; i++)
+        if (strcmp(bind->uri.parameters[i].name, name) == 0)
+            value = bind->uri.parameters[i].value;
+    flaw = value != NULL ? flaw_of_value(name, value) : NULL;
+    if (flaw == NULL)
+        return value;
+    refuse_field(bind, name, arena_printf(bind->request->mem, "The %s parameter %s", name, flaw));
+    return NULL;
+}
+
+/* From the header or from the query, which must agree. */
+static const char *find_org(struct bind *bind)
+{
+    const char *header = only_value(bind, "orgid"), *query = value_in_query(bind, "orgid");
+
+    if (header == NULL || query == NULL)
+        return header != NULL ? header : query;
+    if (strcmp(header, query) == 0)
+        return header;
+    refuse_field(bind, "orgid", "The orgid header and the orgid parameter do not agree");
     return NULL;
 }
 
@@ -118,7 +154,7 @@ static void add_metadata(struct bind *bind, const char *name, const char *value)
 
 static bool bind_metadata(struct bind *bind)
 {
-    const char *org = only_value(bind, "orgid");
+    const char *org = find_org(bind);
     const char *authorization = only_value(bind, "authorization");
 
     if (bind->error->status != 0)
@@ -148,19 +184,26 @@ static bool was_given_before(const struct uri *uri, size_t index)
     return false;
 }
 
+static bool refuse_again(struct bind *bind, const char *name)
+{
+    return refuse_field(bind, name,
+                        arena_printf(bind->request->mem, "%s was given more than once", name));
+}
+
 static bool bind_parameter(struct bind *bind, size_t index)
 {
     const struct uri_parameter *parameter = &bind->uri.parameters[index];
     struct arena *mem = bind->request->mem;
     enum err e;
 
+    if (word_list_has(bind->binding->route->query_headers, parameter->name))
+        return !was_given_before(&bind->uri, index) || refuse_again(bind, parameter->name);
     if (!word_list_has(bind->binding->route->query, parameter->name))
         return refuse_field(
             bind, parameter->name,
             arena_printf(mem, "%.64s is not a query parameter of this endpoint", parameter->name));
     if (was_given_before(&bind->uri, index))
-        return refuse_field(bind, parameter->name,
-                            arena_printf(mem, "%s was given more than once", parameter->name));
+        return refuse_again(bind, parameter->name);
     e = bind_field(bind, parameter->name, parameter->value);
     return e == OK || refuse_why(bind, e);
 }
@@ -245,6 +288,27 @@ static bool bind_idempotency_key(struct bind *bind)
     return e == OK || refuse_why(bind, e);
 }
 
+/* Where an event stream goes on. The header is the newer of the two: a browser
+ * sends it when it comes back to the same address. */
+static bool bind_last_event_id(struct bind *bind)
+{
+    const char *id, *query;
+    enum err e;
+
+    if (bind->binding->route->form != FORM_EVENTS)
+        return true;
+    id = only_value(bind, "last-event-id");
+    query = value_in_query(bind, "lastEventId");
+    if (bind->error->status != 0)
+        return false;
+    id = id != NULL && *id != '\0' ? id : query;
+    if (id == NULL || *id == '\0')
+        return true;
+    e = bind_field(bind, "afterSequence", id);
+    return e == OK || refuse_field(bind, "lastEventId",
+                                   "The last event id is not one that this service gave out");
+}
+
 static bool bind_message(struct bind *bind)
 {
     const struct route *route = bind->binding->route;
@@ -256,7 +320,8 @@ static bool bind_message(struct bind *bind)
         return refuse(bind, 503, NULL);
     protobuf_c_message_init(route->request, message);
     bind->binding->message = message;
-    if (!bind_body(bind) || !bind_query(bind) || !bind_idempotency_key(bind))
+    if (!bind_body(bind) || !bind_query(bind) || !bind_idempotency_key(bind) ||
+        !bind_last_event_id(bind))
         return false;
     e = route_each_path_field(route, &bind->uri, bind_field, bind);
     return e == OK || refuse_why(bind, e);

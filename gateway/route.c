@@ -69,6 +69,11 @@ static const struct route routes[] = {
       .query = "reason", .needs_org = true, .changes = true, .success = true,
       .message = "Schedule deleted successfully" },
 
+    { VERB_GET, "/sync/watch", SERVICE "WatchJobs", TYPES(watch_jobs), .query = "name id",
+      .query_headers = "orgid lastEventId", .form = FORM_EVENTS, .needs_org = true },
+
+    { VERB_GET, "/metrics", SERVICE "GetServiceInfo", TYPES(get_service_info),
+      .form = FORM_METRICS },
     { VERB_GET, "/healthz", .success = true, .message = "The gateway is alive" },
     { VERB_GET, "/readyz", "/grpc.health.v1.Health/Check",
       &grpc__health__v1__health_check_request__descriptor,
@@ -123,7 +128,7 @@ static bool path_matches(const struct route *route, const struct uri *uri)
 static bool has_method(const struct route *route, const char *method)
 {
     if (strcmp(method, "HEAD") == 0)
-        return (route->verbs & VERB_GET) != 0 && !route->changes;
+        return (route->verbs & VERB_GET) != 0 && !route->changes && route->form != FORM_EVENTS;
     return ((route->verbs & VERB_GET) != 0 && strcmp(method, "GET") == 0) ||
            ((route->verbs & VERB_POST) != 0 && strcmp(method, "POST") == 0) ||
            ((route->verbs & VERB_DELETE) != 0 && strcmp(method, "DELETE") == 0);

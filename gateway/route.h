@@ -12,13 +12,22 @@
 
 enum verb { VERB_GET = 1, VERB_POST = 2, VERB_DELETE = 4 };
 
+/* What an answer is. */
+enum route_form {
+    FORM_JSON,
+    FORM_EVENTS,   /* server-sent events, until somebody goes */
+    FORM_METRICS,  /* Prometheus' text */
+};
+
 struct route {
     unsigned verbs;
     const char *pattern;      /* "/sync/pause/:name": the field `name` from the path */
     const char *rpc;          /* NULL: answered from here */
     const ProtobufCMessageDescriptor *request, *response;
     const char *query;        /* fields that may come as query parameters */
+    const char *query_headers; /* headers that may, too: a browser's EventSource sets none */
     const char *body;         /* fields that may come as members of the body, POST only */
+    enum route_form form;
     bool body_required;
     bool needs_org;           /* the orgid header */
     bool changes;             /* something: BEHAVIOUR's rules for GET with side effects */
@@ -33,7 +42,7 @@ const struct route *route_table(size_t *count);
 
 /* The route for a method and a path. NULL: none; then *allow is "" if the path
  * is unknown, else the methods it has, as for the Allow header. HEAD finds the
- * GET routes that change nothing. */
+ * GET routes that change nothing and come to an end. */
 enum { ROUTE_ALLOW_SIZE = 64 };
 const struct route *route_find(const char *method, const struct uri *uri,
                                char allow[ROUTE_ALLOW_SIZE]);

@@ -41,6 +41,9 @@ MUST_USE enum err transcode_read_text(const char *name, const char *text,
 void transcode_write_members(struct json_writer *writer, const ProtobufCMessage *message,
                              const char *hidden);
 
+/* Writes the message as an object, as it stands inside of an answer. */
+void transcode_write_object(struct json_writer *writer, const ProtobufCMessage *message);
+
 /* True if each field of the type, and of the types in it, can be written. */
 bool transcode_knows(const ProtobufCMessageDescriptor *type);
 

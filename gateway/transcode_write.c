@@ -186,6 +186,13 @@ void transcode_write_members(struct json_writer *writer, const ProtobufCMessage 
     write_members(writer, message, hidden, AT_TOP);
 }
 
+void transcode_write_object(struct json_writer *writer, const ProtobufCMessage *message)
+{
+    json_begin_object(writer);
+    write_members(writer, message, NULL, BELOW);
+    json_end_object(writer);
+}
+
 static bool knows_field(const ProtobufCFieldDescriptor *field)
 {
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)

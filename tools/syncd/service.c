@@ -2,12 +2,14 @@
 
 #include "core/engine.h"
 #include "gateway/gateway.h"
+#include "rpc/call_metrics.h"
 #include "rpc/descriptor_index.h"
 #include "rpc/health.h"
 #include "rpc/methods/methods.h"
 #include "rpc/reflection.h"
 #include "rpc/server.h"
 #include "tools/syncd/ports_file.h"
+#include "tools/syncd/process_metrics.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,6 +26,9 @@ struct service {
     struct rpc_registry *registry;
     struct rpc_server *server;
     struct gateway *gateway;
+    struct metrics *metrics;
+    struct process_metrics own;
+    struct call_metrics *calls;
 };
 
 static enum err open_store(struct service *service, const struct syncd_config *config,
@@ -91,6 +96,28 @@ static enum err open_methods(struct service *service, const struct syncd_config 
     return OK;
 }
 
+static enum err open_metrics(struct service *service, struct why *why)
+{
+    service->metrics = metrics_new();
+    service->calls = call_metrics_new(service->registry, NULL);
+    if (service->metrics == NULL || service->calls == NULL)
+        return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    process_metrics_init(&service->own, service->engine);
+    metrics_add(service->metrics, &service->own.source);
+    metrics_add(service->metrics, call_metrics_source(service->calls));
+    return OK;
+}
+
+static void close_metrics(struct service *service)
+{
+    if (service->metrics != NULL && service->calls != NULL) {
+        metrics_remove(service->metrics, &service->own.source);
+        metrics_remove(service->metrics, call_metrics_source(service->calls));
+    }
+    call_metrics_free(service->calls);
+    metrics_free(service->metrics);
+}
+
 static enum err open_server(struct service *service, const struct syncd_config *config,
                             struct why *why)
 {
@@ -111,6 +138,7 @@ static enum err open_gateway(struct service *service, const struct syncd_config 
     struct gateway_options options = {
         .address = config->http_address,
         .registry = service->registry,
+        .metrics = service->metrics,
         .body_bytes_max = config->http_body_bytes_max,
         .connections_max = config->http_connections_max,
     };
@@ -132,6 +160,8 @@ enum err service_open(const struct syncd_config *config, struct service **servic
         e = open_engine(opened, config, why);
     if (e == OK)
         e = open_methods(opened, config, why);
+    if (e == OK)
+        e = open_metrics(opened, why);
     if (e == OK)
         e = open_server(opened, config, why);
     if (e == OK)
@@ -194,6 +224,7 @@ void service_close(struct service *service, int64_t grace_ms)
     }
     rpc_server_close(service->server, left_ms(end_ms));
     gateway_close(service->gateway, left_ms(end_ms));
+    close_metrics(service);
     engine_close(service->engine);
     methods_free(service->methods);
     rpc_reflection_free(service->reflection);

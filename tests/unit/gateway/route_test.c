@@ -63,6 +63,8 @@ static void every_documented_path_has_its_route(void **state)
         { "DELETE", "/sync/schedules/a", "DeleteSchedule" },
         { "POST", "/sync/syncs/a/watermark:reset", "ResetWatermark" },
         { "POST", "/sync/syncs/a/watermark%3Areset", "ResetWatermark" },
+        { "GET", "/sync/watch?name=a", "WatchJobs" },
+        { "GET", "/metrics", "GetServiceInfo" },
         { "GET", "/readyz", "Check" },
     };
 
@@ -108,7 +110,7 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
         { "PUT", "/sync/purge", "GET, POST" },    { "HEAD", "/sync/pause/a", "GET, POST" },
         { "HEAD", "/sync/purge", "GET, POST" },   { "GET", "/sync/cancel/a", "POST" },
         { "GET", "/sync/schedules/a", "DELETE" }, { "get", "/sync", "GET, HEAD" },
-        { "BREW", "/healthz", "GET, HEAD" },
+        { "BREW", "/healthz", "GET, HEAD" },      { "HEAD", "/sync/watch", "GET" },
     };
 
     (void)state;

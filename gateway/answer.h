@@ -1,0 +1,34 @@
+#ifndef GATEWAY_ANSWER_H
+#define GATEWAY_ANSWER_H
+
+#include "gateway/error_answer.h"
+#include "gateway/http_server.h"
+
+/* Answers as every endpoint sends them. Each sends the request's one answer:
+ * it and what lies in its memory are gone afterwards. */
+
+enum { ANSWER_HEADERS_MAX = 4 };
+
+struct answer_headers {
+    struct http_header list[ANSWER_HEADERS_MAX];
+    size_t count;
+};
+
+void answer_add_header(struct answer_headers *headers, const char *name, const char *value);
+
+/* JSON; takes the body's text. `headers` may be NULL. */
+void answer_json(struct http_request *http, int status, struct json_writer *body,
+                 const struct answer_headers *headers);
+
+/* Text of another type; the body is copied. */
+void answer_text(struct http_request *http, const char *content_type, struct bytes body);
+
+void answer_error(struct http_request *http, const struct error_answer *error);
+
+/* The status that stands for a call's outcome, which is not OK; returns it. */
+int answer_status(struct http_request *http, const struct rpc_status *status);
+
+/* One line of the log for an answer; the others do it themselves. */
+void answer_log(const struct http_request *http, int status);
+
+#endif
