@@ -25,6 +25,7 @@ void queue_options_default(struct queue_options *options)
         .attempts_max = 20,
         .expiries_max = 5,
         .orgs_max = 100 * 1000,
+        .zone_directory = zone_directory,
     };
 }
 
@@ -76,6 +77,7 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     queue->options = deps->options;
     queue->txn = txn_new(deps->store);
     queue->mem = arena_new(TURN_BYTES_MAX);
+    queue->zones = zones_new(deps->options.zone_directory);
     link_init(&queue->workers);
     link_init(&queue->orphans);
     link_init(&queue->posted);
@@ -87,7 +89,7 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     link_init(&queue->sweep_orgs);
     for (int i = 0; i < RUN_PRIORITY_COUNT; i++)
         link_init(&queue->turns[i]);
-    if (queue->txn == NULL || queue->mem == NULL) {
+    if (queue->txn == NULL || queue->mem == NULL || queue->zones == NULL) {
         queue_close(queue);
         return err_because(why, ERR_LIMIT, "out of memory");
     }
@@ -129,6 +131,7 @@ void queue_close(struct queue *queue)
     heap_free(&queue->flushes);
     txn_free(queue->txn);
     arena_free(queue->mem);
+    zones_free(queue->zones);
     free(queue);
 }
 

@@ -39,6 +39,7 @@ struct queue_options {
     uint32_t attempts_max;       /* hard cap: 20 */
     uint32_t expiries_max;       /* 5 */
     uint32_t orgs_max;           /* 100,000 */
+    const char *zone_directory;  /* of the time-zone database; borrowed */
 };
 
 void queue_options_default(struct queue_options *options);

@@ -539,10 +539,10 @@ static bool visit_schedule(void *ctx, struct bytes key, struct bytes value)
     assert(is_live(pending) && pending->org == org && bytes_equal(pending->spec.name, name));
     assert(pending->run.order == 0);
     assert(pending->run.state == (sync->record.paused ? RUN_PAUSED : pending->run.state));
-    assert(schedule.due_ms == schedule.nominal_ms &&
+    assert(schedule.due_ms >= schedule.nominal_ms &&
            pending->run.nominal_ms == schedule.nominal_ms);
     assert(pending->run.not_before_ms ==
-           (pending->run.state == RUN_SCHEDULED ? schedule.nominal_ms : 0));
+           (pending->run.state == RUN_SCHEDULED ? schedule.due_ms : 0));
     assert(schedule.mark_ms <= schedule.nominal_ms);
     check_timer_exists(check,
                        &(struct timer){ schedule.due_ms, TIMER_SCHEDULE, org->place, 0, name });

@@ -1,6 +1,5 @@
 #include "core/queue_state.h"
 
-#include "core/schedule.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -351,7 +350,6 @@ enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,
         return OK;
     e = schedule_load(queue, loaded->org, loaded->spec.name, &schedule, why);
     if (e == OK)
-        schedule_list(&schedule.rule, schedule.nominal_ms, schedule.rule.max_runs, schedule.fired,
-                      info->next_runs_ms);
+        memcpy(info->next_runs_ms, schedule.next_runs_ms, sizeof info->next_runs_ms);
     return e == ERR_NOT_FOUND ? OK : e;
 }

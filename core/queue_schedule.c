@@ -1,5 +1,6 @@
 #include "core/queue_state.h"
 
+#include "core/base/log.h"
 #include "core/schedule.h"
 
 #include <assert.h>
@@ -7,6 +8,8 @@
 /* Schedules and backoffs: what a due timer does. A schedule is a row: its rule,
  * how far it has fired (the mark), and the run that waits for its next firing.
  * Firing, mark and the next waiting run are written in one batch. */
+
+enum { ZONE_RETRY_MS = 60 * 1000 };
 
 enum err schedule_load(struct queue *queue, struct org *org, struct bytes name,
                        struct schedule_record *schedule, struct why *why)
@@ -38,32 +41,68 @@ static void put_timer(struct queue *queue, const struct timer *timer)
     queue_timer_due(queue, timer);
 }
 
-/* The schedule's timer and its waiting run stand for this time from now on. */
-static void aim_at(struct queue *queue, struct org *org, struct bytes name,
-                   struct schedule_record *schedule, int64_t nominal_ms)
+static enum err open_rule(struct queue *queue, const struct org *org, struct bytes name,
+                          const struct schedule_record *schedule, struct schedule *rule,
+                          struct why *why)
 {
-    struct timer timer = { nominal_ms, TIMER_SCHEDULE, org->place, 0, name };
+    return schedule_open(&schedule->rule, queue->zones, schedule_seed(org_id(org), name), rule,
+                         why);
+}
 
-    schedule->nominal_ms = schedule->due_ms = nominal_ms;
+static void set_timer(struct queue *queue, const struct org *org, struct bytes name,
+                      const struct schedule_record *schedule)
+{
+    struct timer timer = { schedule->due_ms, TIMER_SCHEDULE, org->place, 0, name };
+
     put_timer(queue, &timer);
+}
+
+/* Behind its mark: the schedule's timer and its waiting run stand for the next
+ * firing from now on. False: there is none any more. */
+static bool aim(struct queue *queue, const struct org *org, struct bytes name,
+                struct schedule_record *schedule, const struct schedule *rule)
+{
+    schedule_list(rule, schedule->mark_ms + 1, schedule->fired, schedule->next_runs_ms);
+    if (schedule->next_runs_ms[0] == 0)
+        return false;
+    schedule->nominal_ms = schedule->next_runs_ms[0];
+    schedule->due_ms = schedule_due_ms(rule, schedule->nominal_ms);
+    set_timer(queue, org, name, schedule);
+    return true;
+}
+
+/* The rule's zone cannot be read: somebody may be replacing the database. What
+ * is missed meanwhile is made up for, or skipped, as after a stop of the server. */
+static void look_again_later(struct queue *queue, const struct org *org, struct bytes name,
+                             struct schedule_record *schedule, const struct why *why)
+{
+    log_event(LOG_ERROR, "a schedule is held up", LOG_TEXT("org", org->id),
+              LOG_TEXT("error", why->text));
+    schedule->due_ms = queue->now_ms + ZONE_RETRY_MS;
+    if (schedule->due_ms < schedule->nominal_ms)
+        schedule->due_ms = schedule->nominal_ms;
+    set_timer(queue, org, name, schedule);
 }
 
 enum err schedule_set(struct queue *queue, struct loaded_run *loaded, struct sync_record *sync,
                       struct why *why)
 {
     struct schedule_record schedule = { .rule = loaded->spec.schedule,
-                                        .mark_ms = queue->now_ms,
+                                        .mark_ms = queue->now_ms - 1,
                                         .pending_run = loaded->id };
-    int64_t first;
+    struct bytes name = loaded->spec.name;
+    struct schedule rule;
+    enum err e = open_rule(queue, loaded->org, name, &schedule, &rule, why);
 
-    if (!schedule_next(&schedule.rule, queue->now_ms, &first))
-        return err_field(why, "schedule.startAt", "schedule.startAt: it would never run, its times lie in the past");
-    aim_at(queue, loaded->org, loaded->spec.name, &schedule, first);
-    schedule_save(queue, loaded->org, loaded->spec.name, &schedule);
+    if (e == OK && !aim(queue, loaded->org, name, &schedule, &rule))
+        e = err_because(why, ERR_UNAVAILABLE, "the schedule's time zone has changed just now");
+    if (e != OK) /* it was well in this very turn: whatever happened, ask again */
+        return ERR_UNAVAILABLE;
+    schedule_save(queue, loaded->org, name, &schedule);
     loaded->run.state = sync->paused ? RUN_PAUSED : RUN_SCHEDULED;
     loaded->run.paused_at_ms = sync->paused ? queue->now_ms : 0;
-    loaded->run.not_before_ms = sync->paused ? 0 : first;
-    loaded->run.nominal_ms = first;
+    loaded->run.not_before_ms = sync->paused ? 0 : schedule.due_ms;
+    loaded->run.nominal_ms = schedule.nominal_ms;
     sync->scheduled = true;
     return OK;
 }
@@ -121,18 +160,18 @@ enum err schedule_remove(struct queue *queue, struct org *org, struct bytes name
     return e == OK ? unmark_sync(queue, org, name, why) : e;
 }
 
-/* A new run that waits for the schedule's next firing; its spec is a copy. */
-static enum err add_pending(struct queue *queue, const struct loaded_run *fired,
-                            struct schedule_record *schedule, int64_t nominal_ms,
-                            enum run_state state)
+/* A new run that waits for what the schedule is aimed at; its spec is a copy. */
+static void add_pending(struct queue *queue, const struct loaded_run *fired,
+                        struct schedule_record *schedule, enum run_state state)
 {
     struct loaded_run next = { .org = fired->org,
                                .id = queue_new_run_id(queue, fired->org),
                                .spec = fired->spec,
                                .run = { .state = state,
                                         .queued_at_ms = queue->now_ms,
-                                        .nominal_ms = nominal_ms,
-                                        .not_before_ms = state == RUN_SCHEDULED ? nominal_ms : 0,
+                                        .nominal_ms = schedule->nominal_ms,
+                                        .not_before_ms =
+                                            state == RUN_SCHEDULED ? schedule->due_ms : 0,
                                         .paused_at_ms = state == RUN_PAUSED ? queue->now_ms : 0,
                                         .progress = -1 } };
     struct key key = key_run(next.org->place, next.id);
@@ -141,39 +180,11 @@ static enum err add_pending(struct queue *queue, const struct loaded_run *fired,
     txn_put(queue->txn, FAMILY_SPEC, key_bytes(&key), record_write_spec(&next.spec, queue->mem));
     run_save(queue, &next);
     schedule->pending_run = next.id;
-    aim_at(queue, next.org, next.spec.name, schedule, nominal_ms);
-    return OK;
-}
-
-/* The latest time that is due and not too late, and how many were passed over.
- * False: every missed one is too old. */
-static bool latest_due(const struct queue *queue, const struct schedule_record *schedule,
-                       int64_t *nominal_ms, uint64_t *passed)
-{
-    int64_t oldest = queue->now_ms - schedule_catch_up_ms(&schedule->rule), next;
-    bool found = false;
-
-    next = schedule->nominal_ms;
-    *passed = 0;
-    if (next < oldest) {
-        ++*passed;
-        if (!schedule_next(&schedule->rule, oldest, &next))
-            return false;
-    }
-    while (next <= queue->now_ms) {
-        *passed += found;
-        *nominal_ms = next;
-        found = true;
-        if (!schedule_next(&schedule->rule, next + 1, &next))
-            break;
-    }
-    return found;
 }
 
 /* Whether the overlap policy keeps this firing from being queued. */
 static enum err is_held_off(struct queue *queue, const struct loaded_run *pending,
-                            const struct schedule_record *schedule, bool *held_off,
-                            struct why *why)
+                            const struct schedule_record *schedule, bool *held_off, struct why *why)
 {
     struct sync_record sync;
     struct loaded_run live;
@@ -220,61 +231,52 @@ static enum err queue_firing(struct queue *queue, struct loaded_run *pending, in
     return OK;
 }
 
-/* The waiting run waits for another time. */
+/* The waiting run goes on waiting, for what the schedule is aimed at now. */
 static void postpone(struct queue *queue, struct loaded_run *pending,
-                     struct schedule_record *schedule, int64_t nominal_ms)
+                     const struct schedule_record *schedule)
 {
-    pending->run.nominal_ms = nominal_ms;
+    pending->run.nominal_ms = schedule->nominal_ms;
     if (pending->run.state == RUN_SCHEDULED)
-        pending->run.not_before_ms = nominal_ms;
+        pending->run.not_before_ms = schedule->due_ms;
     run_save(queue, pending);
-    aim_at(queue, pending->org, pending->spec.name, schedule, nominal_ms);
 }
 
-static bool is_used_up(const struct schedule_record *schedule)
+/* It has ended; what it had fired lives on. */
+static enum err finish(struct queue *queue, const struct loaded_run *pending,
+                       const struct schedule_record *schedule, bool fired, struct why *why)
 {
-    return schedule->rule.max_runs != 0 && schedule->fired >= schedule->rule.max_runs;
-}
-
-static enum err fire(struct queue *queue, struct loaded_run *pending,
-                     struct schedule_record *schedule, struct why *why)
-{
-    struct bytes name = pending->spec.name;
-    int64_t nominal = 0, next;
-    uint64_t passed;
-    bool due = latest_due(queue, schedule, &nominal, &passed), held_off = false, fired, more;
     enum err e = OK;
 
-    schedule->skipped += passed;
-    fired = due && pending->run.state == RUN_SCHEDULED;
-    if (fired)
-        e = is_held_off(queue, pending, schedule, &held_off, why);
-    if (e != OK)
-        return e;
-    fired = fired && !held_off;
-    if (due && !fired)
-        schedule->skipped++;
-    schedule->mark_ms = queue->now_ms > schedule->nominal_ms ? queue->now_ms : schedule->nominal_ms;
-    if (fired) {
-        schedule->fired++;
-        e = queue_firing(queue, pending, nominal, why);
-        if (e != OK)
-            return e;
-    }
-    more = !is_used_up(schedule) && schedule_next(&schedule->rule, schedule->mark_ms + 1, &next);
-    if (more && fired)
-        e = add_pending(queue, pending, schedule, next, RUN_SCHEDULED);
-    else if (more)
-        postpone(queue, pending, schedule, next);
-    if (more) {
-        schedule_save(queue, pending->org, name, schedule);
-        return e;
-    }
-    erase_row(queue, pending->org, name, schedule);
+    erase_row(queue, pending->org, pending->spec.name, schedule);
     if (!fired)
         e = end_pending(queue, pending->org, pending->id, bytes_of_text("schedule"),
                         bytes_of_text("the schedule has ended"), why);
-    return e == OK ? unmark_sync(queue, pending->org, name, why) : e;
+    return e == OK ? unmark_sync(queue, pending->org, pending->spec.name, why) : e;
+}
+
+static enum err fire(struct queue *queue, struct loaded_run *pending,
+                     struct schedule_record *schedule, const struct schedule *rule, struct why *why)
+{
+    struct firing firing = schedule_look(rule, schedule->mark_ms, queue->now_ms);
+    bool fires = firing.fires && pending->run.state == RUN_SCHEDULED, held_off = false;
+    enum err e = fires ? is_held_off(queue, pending, schedule, &held_off, why) : OK;
+
+    fires = fires && !held_off;
+    schedule->mark_ms = firing.mark_ms;
+    schedule->fired += fires;
+    schedule->skipped += firing.missed + (firing.fires && !fires);
+    if (e == OK && fires)
+        e = queue_firing(queue, pending, firing.nominal_ms, why);
+    if (e != OK)
+        return e;
+    if (!aim(queue, pending->org, pending->spec.name, schedule, rule))
+        return finish(queue, pending, schedule, fires, why);
+    if (fires)
+        add_pending(queue, pending, schedule, RUN_SCHEDULED);
+    else
+        postpone(queue, pending, schedule);
+    schedule_save(queue, pending->org, pending->spec.name, schedule);
+    return OK;
 }
 
 enum err schedule_fire(struct queue *queue, const struct timer *timer, struct why *why)
@@ -282,43 +284,51 @@ enum err schedule_fire(struct queue *queue, const struct timer *timer, struct wh
     struct org *org = org_at(queue, timer->org);
     struct schedule_record schedule;
     struct loaded_run pending;
+    struct schedule rule;
     enum err e;
 
     if (org == NULL)
         return OK;
     e = schedule_load(queue, org, timer->name, &schedule, why);
     if (e == ERR_NOT_FOUND || (e == OK && schedule.due_ms != timer->due_ms))
-        return OK;      /* the timer of a schedule that was changed since */
+        return OK; /* the timer of a schedule that was changed since */
     if (e == OK)
         e = run_load(queue, org, schedule.pending_run, &pending, why);
     if (e != OK)
         return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-    return fire(queue, &pending, &schedule, why);
+    if (open_rule(queue, org, timer->name, &schedule, &rule, why) == OK)
+        return fire(queue, &pending, &schedule, &rule, why);
+    look_again_later(queue, org, timer->name, &schedule, why);
+    postpone(queue, &pending, &schedule);
+    schedule_save(queue, org, timer->name, &schedule);
+    return OK;
 }
 
 enum err schedule_pending_gone(struct queue *queue, const struct loaded_run *loaded,
                                struct why *why)
 {
+    struct bytes name = loaded->spec.name;
     struct schedule_record schedule;
     struct sync_record sync;
-    int64_t next;
-    enum err e = schedule_load(queue, loaded->org, loaded->spec.name, &schedule, why);
+    struct schedule rule;
+    enum err e = schedule_load(queue, loaded->org, name, &schedule, why);
 
     if (e == ERR_NOT_FOUND || (e == OK && schedule.pending_run != loaded->id))
         return OK;
     if (e == OK)
-        e = sync_load(queue, loaded->org, loaded->spec.name, &sync, why);
+        e = sync_load(queue, loaded->org, name, &sync, why);
     if (e != OK)
         return e;
-    erase_row(queue, loaded->org, loaded->spec.name, &schedule);
+    erase_row(queue, loaded->org, name, &schedule);
     schedule.skipped++;
     schedule.mark_ms = schedule.nominal_ms;
-    if (!schedule_next(&schedule.rule, schedule.mark_ms + 1, &next))
-        return unmark_sync(queue, loaded->org, loaded->spec.name, why);
-    e = add_pending(queue, loaded, &schedule, next, sync.paused ? RUN_PAUSED : RUN_SCHEDULED);
-    if (e == OK)
-        schedule_save(queue, loaded->org, loaded->spec.name, &schedule);
-    return e;
+    if (open_rule(queue, loaded->org, name, &schedule, &rule, why) != OK)
+        look_again_later(queue, loaded->org, name, &schedule, why);
+    else if (!aim(queue, loaded->org, name, &schedule, &rule))
+        return unmark_sync(queue, loaded->org, name, why);
+    add_pending(queue, loaded, &schedule, sync.paused ? RUN_PAUSED : RUN_SCHEDULED);
+    schedule_save(queue, loaded->org, name, &schedule);
+    return OK;
 }
 
 enum err schedule_resumed(struct queue *queue, struct loaded_run *loaded, struct why *why)
@@ -331,7 +341,7 @@ enum err schedule_resumed(struct queue *queue, struct loaded_run *loaded, struct
     e = run_apply(&loaded->run, EVENT_RESCHEDULE, why);
     if (e != OK)
         return e;
-    loaded->run.not_before_ms = schedule.nominal_ms;
+    loaded->run.not_before_ms = schedule.due_ms;
     loaded->run.nominal_ms = schedule.nominal_ms;
     run_save(queue, loaded);
     return OK;
@@ -339,13 +349,15 @@ enum err schedule_resumed(struct queue *queue, struct loaded_run *loaded, struct
 
 void handle_delete_schedule(struct queue *queue, struct request *request)
 {
-    struct delete_schedule_request *req = container_of(request, struct delete_schedule_request, base);
+    struct delete_schedule_request *req =
+        container_of(request, struct delete_schedule_request, base);
     struct schedule_record schedule;
     struct org *org;
     enum err e = org_find(queue, req->org, &org, &request->why);
 
     if (e == OK && !name_is_valid(req->name))
-        e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
+        e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -",
+                      NAME_SIZE_MAX);
     if (e == OK && req->reason.size > REASON_SIZE_MAX)
         e = err_field(&request->why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
     if (e == OK)
@@ -357,8 +369,9 @@ void handle_delete_schedule(struct queue *queue, struct request *request)
 
 void backoff_set_timer(struct queue *queue, const struct loaded_run *loaded)
 {
-    struct timer timer = { loaded->run.not_before_ms, TIMER_BACKOFF, loaded->org->place, loaded->id,
-                           { NULL, 0 } };
+    struct timer timer = {
+        loaded->run.not_before_ms, TIMER_BACKOFF, loaded->org->place, loaded->id, { NULL, 0 }
+    };
 
     assert(loaded->run.state == RUN_BACKOFF);
     put_timer(queue, &timer);
@@ -373,9 +386,9 @@ enum err backoff_over(struct queue *queue, const struct timer *timer, struct why
     if (org == NULL)
         return OK;
     e = run_load(queue, org, timer->run, &loaded, why);
-    if (e == ERR_NOT_FOUND || (e == OK && (loaded.run.state != RUN_BACKOFF
-                                           || loaded.run.not_before_ms != timer->due_ms)))
-        return OK;      /* it was paused, cancelled or retried meanwhile */
+    if (e == ERR_NOT_FOUND ||
+        (e == OK && (loaded.run.state != RUN_BACKOFF || loaded.run.not_before_ms != timer->due_ms)))
+        return OK; /* it was paused, cancelled or retried meanwhile */
     if (e != OK)
         return e;
     e = run_apply(&loaded.run, EVENT_DUE, why);

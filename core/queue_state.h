@@ -8,6 +8,7 @@
 #include "core/record.h"
 #include "core/txn.h"
 #include "core/watch.h"
+#include "core/zones.h"
 
 #include <uthash.h>
 
@@ -116,6 +117,7 @@ struct queue {
     struct queue_options options;
     struct txn *txn;
     struct arena *mem;                   /* of this turn */
+    struct zones *zones;
     int64_t now_ms, mono_ms;             /* of this turn */
     int64_t opened_mono_ms;
     bool draining;

@@ -56,16 +56,8 @@ static enum err check_spec(const struct run_spec *spec, struct why *why)
 
 static enum err check_schedule(struct queue *queue, struct run_spec *spec, struct why *why)
 {
-    int64_t first;
-    enum err e;
-
-    if (!spec->has_schedule)
-        return OK;
-    e = schedule_complete(&spec->schedule, queue->now_ms, why);
-    if (e == OK && !schedule_next(&spec->schedule, queue->now_ms, &first))
-        e = err_field(why, "schedule.startAt",
-                      "schedule.startAt: it would never run, its times lie in the past");
-    return e;
+    return spec->has_schedule ? schedule_complete(&spec->schedule, queue->zones, queue->now_ms, why)
+                              : OK;
 }
 
 static enum err check_org(struct queue *queue, const struct org *org, const struct run_spec *spec,

@@ -292,6 +292,10 @@ struct bytes record_write_schedule(const struct schedule_record *schedule, struc
     r.fired = schedule->fired;
     r.skipped = schedule->skipped;
     r.pending_run = schedule->pending_run;
+    r.next_runs_ms = (int64_t *)schedule->next_runs_ms;
+    r.n_next_runs_ms = SCHEDULE_RUNS_SHOWN;
+    while (r.n_next_runs_ms > 0 && schedule->next_runs_ms[r.n_next_runs_ms - 1] == 0)
+        r.n_next_runs_ms--;
     return pack(&r.base, mem);
 }
 
@@ -314,6 +318,8 @@ enum err record_read_schedule(struct bytes b, struct arena *mem, struct schedule
         .skipped = r->skipped,
         .pending_run = r->pending_run,
     };
+    for (size_t i = 0; i < r->n_next_runs_ms && i < SCHEDULE_RUNS_SHOWN; i++)
+        schedule->next_runs_ms[i] = r->next_runs_ms[i] > 0 ? r->next_runs_ms[i] : 0;
     if (!schedule_is_sound(&schedule->rule) || schedule->mark_ms < 0 || schedule->due_ms < 0
         || schedule->nominal_ms < 0)
         return err_because(why, ERR_CORRUPT, "a stored schedule contradicts itself");

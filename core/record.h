@@ -2,7 +2,7 @@
 #define CORE_RECORD_H
 
 #include "core/limits.h"
-#include "core/run.h"
+#include "core/schedule.h"
 
 /* How values are stored: protobuf (sync/store/v1/records.proto), so that they
  * can grow. Writing gives bytes in `mem`; reading gives structs whose text and
@@ -51,6 +51,7 @@ struct schedule_record {
     int64_t mark_ms, due_ms, nominal_ms;
     uint64_t fired, skipped;
     run_id pending_run;
+    int64_t next_runs_ms[SCHEDULE_RUNS_SHOWN];
 };
 
 struct watermark_value {

@@ -3,7 +3,6 @@
 #include "core/board.h"
 #include "core/key.h"
 #include "core/record.h"
-#include "core/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -201,8 +200,7 @@ static enum err estimate(struct view *view, struct org_place place, const struct
         return OK;
     e = load_schedule(view, place, info->spec.name, &schedule, why);
     if (e == OK)
-        schedule_list(&schedule.rule, schedule.nominal_ms, schedule.rule.max_runs, schedule.fired,
-                      info->next_runs_ms);
+        memcpy(info->next_runs_ms, schedule.next_runs_ms, sizeof info->next_runs_ms);
     return e == ERR_NOT_FOUND ? OK : e;
 }
 

@@ -2,7 +2,6 @@
 
 #include "core/key.h"
 #include "core/record.h"
-#include "core/schedule.h"
 
 /* What the store knows of a sync: its definition's schedule, watermarks and
  * statistics. */
@@ -116,8 +115,7 @@ static enum err read_schedule(struct view *view, struct org_place place, struct 
     out->has_schedule = true;
     out->schedule = schedule.rule;
     out->skipped = schedule.skipped;
-    schedule_list(&schedule.rule, schedule.nominal_ms, schedule.rule.max_runs, schedule.fired,
-                  out->next_runs_ms);
+    memcpy(out->next_runs_ms, schedule.next_runs_ms, sizeof out->next_runs_ms);
     return OK;
 }
 

@@ -178,24 +178,37 @@ static void a_schedule_that_contradicts_itself_is_refused(void **state)
     refused(f, &spec, "schedule.overlap");
 }
 
-static void what_is_not_built_yet_is_refused_and_says_so(void **state)
+static void a_schedule_by_cron_or_in_no_zone_is_looked_at(void **state)
 {
     struct queue_fixture *f = *state;
     struct disk before = disk_of(f);
     struct run_spec spec = a_schedule("a");
 
     spec.schedule.cron = bytes_of_text("* * * * *");
-    assert_int_equal(submit(f, &spec, NULL), ERR_UNSUPPORTED);
-    assert_non_null(strstr(f->why.text, "schedule.cron"));
+    refused(f, &spec, "schedule.cron"); /* and repeat */
+    spec.schedule.repeat = REPEAT_ABSENT;
+    spec.schedule.interval_ms = HOUR_MS;
+    refused(f, &spec, "schedule.cron");
+    spec.schedule.interval_ms = 0;
+    spec.schedule.cron = bytes_of_text("* * * *");
+    refused(f, &spec, "schedule.cron");
+    spec.schedule.cron = bytes_of_text("* * * * *");
+    spec.schedule.time_of_day_s = 0;
+    refused(f, &spec, "schedule.time");
     spec = a_schedule("a");
-    spec.schedule.timezone = bytes_of_text("Europe/Berlin");
-    assert_int_equal(submit(f, &spec, NULL), ERR_UNSUPPORTED);
+    spec.schedule.timezone = bytes_of_text("Europe/Atlantis");
+    refused(f, &spec, "schedule.timezone");
+    spec.schedule.timezone = bytes_of_text("../../../etc/localtime");
+    refused(f, &spec, "schedule.timezone");
     spec = a_schedule("a");
-    spec.schedule.jitter_ms = 1;
-    assert_int_equal(submit(f, &spec, NULL), ERR_UNSUPPORTED);
+    spec.schedule.jitter_ms = DAY_MS + 1;
+    refused(f, &spec, "schedule.jitter");
+    spec.schedule.jitter_ms = -1;
+    refused(f, &spec, "schedule.jitter");
     assert_untouched(f, before);
     spec = a_schedule("a");
-    spec.schedule.timezone = bytes_of_text("UTC");
+    spec.schedule.timezone = bytes_of_text("Europe/Berlin");
+    spec.schedule.jitter_ms = DAY_MS;
     assert_int_equal(submit(f, &spec, NULL), OK);
 }
 
@@ -331,7 +344,7 @@ int main(void)
         TEST(an_unknown_type_is_refused),
         TEST(a_value_out_of_range_is_refused),
         TEST(a_schedule_that_contradicts_itself_is_refused),
-        TEST(what_is_not_built_yet_is_refused_and_says_so),
+        TEST(a_schedule_by_cron_or_in_no_zone_is_looked_at),
         TEST(a_wrong_organisation_is_refused),
         TEST(the_first_job_creates_its_organisation),
         TEST(an_organisations_queue_has_a_limit),

@@ -16,6 +16,7 @@
 #define SAME_BYTES(field) assert_true(bytes_equal(b.field, a.field))
 
 static struct arena *mem;
+static struct zones *zones;
 
 static struct bytes text(const char *text)
 {
@@ -255,7 +256,7 @@ static void a_sync_is_read_as_it_was_written(void **state)
 
 static void a_schedule_is_read_as_it_was_written(void **state)
 {
-    struct schedule_record a = { a_rule(), 1, 2, 3, 4, 5, 6 }, b;
+    struct schedule_record a = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 } }, b;
     struct why why;
 
     (void)state;
@@ -267,6 +268,7 @@ static void a_schedule_is_read_as_it_was_written(void **state)
     SAME(fired);
     SAME(skipped);
     SAME(pending_run);
+    assert_memory_equal(a.next_runs_ms, b.next_runs_ms, sizeof a.next_runs_ms);
 }
 
 static void the_small_records_are_read_as_they_were_written(void **state)
@@ -306,6 +308,7 @@ static void read_as_everything(struct bytes b)
     struct arena *scratch = arena_new(1 << 20);
     struct why why = { .text = "" };
     struct schedule_record schedule;
+    struct schedule rule;
     struct watermark_record marks;
     struct counters counters;
     struct sync_record sync;
@@ -322,8 +325,8 @@ static void read_as_everything(struct bytes b)
     assert_true(errors[1] != OK ||
                 (spec.type < RUN_TYPE_COUNT && spec.priority < RUN_PRIORITY_COUNT));
     errors[2] = record_read_schedule(b, scratch, &schedule, &why);
-    if (errors[2] == OK)
-        schedule_list(&schedule.rule, schedule.nominal_ms, 0, 0, times);
+    if (errors[2] == OK && schedule_open(&schedule.rule, zones, 0, &rule, &why) == OK)
+        schedule_list(&rule, schedule.nominal_ms, 0, times);
     errors[3] = record_read_sync(b, scratch, &sync, &why);
     assert_true(errors[3] != OK || sync.duration_count <= DURATIONS_MAX);
     errors[4] = record_read_watermark(b, scratch, &marks, &why);
@@ -369,7 +372,7 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
 {
     struct run_spec spec = full_spec();
     struct run run = full_run();
-    struct schedule_record schedule = { a_rule(), 1, 2, 3, 4, 5, 6 };
+    struct schedule_record schedule = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 } };
     struct sync_record sync = { .head_run = 1,
                                 .action = { text("bob"), text("why"), 5 },
                                 .durations_ms = { 1, 2 },
@@ -449,7 +452,9 @@ int main(void)
     int failed;
 
     mem = arena_new(64 << 20);
+    zones = zones_new(zone_directory);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(mem);
+    zones_free(zones);
     return failed;
 }

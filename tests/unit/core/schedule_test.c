@@ -12,6 +12,8 @@
 
 static const int64_t SECOND_MS = 1000, HOUR_MS = 3600 * 1000, DAY_MS = 24 * 3600 * 1000;
 
+static struct zones *zones;
+
 static int64_t at(const char *text)
 {
     int64_t ms = 0;
@@ -28,8 +30,16 @@ static struct schedule_rule rule_of(enum schedule_repeat repeat, const char *sta
                                   .time_of_day_s = time_of_day_s };
     struct why why;
 
-    assert_int_equal(schedule_complete(&rule, at("2026-01-01T00:00:00Z"), &why), OK);
+    assert_int_equal(schedule_complete(&rule, zones, at("2026-01-01T00:00:00Z"), &why), OK);
     return rule;
+}
+
+static bool next_of(const struct schedule_rule *rule, int64_t from_ms, int64_t *next)
+{
+    struct schedule schedule;
+
+    assert_int_equal(schedule_open(rule, zones, 0, &schedule, NULL), OK);
+    return schedule_next(&schedule, from_ms, next);
 }
 
 /* The firings from `from` on are these, and the next ones after those. */
@@ -40,7 +50,7 @@ static void fires_at(const struct schedule_rule *rule, const char *from, const c
     for (; *times != NULL; times++) {
         char text[RFC3339_SIZE];
 
-        assert_true(schedule_next(rule, when, &next));
+        assert_true(next_of(rule, when, &next));
         rfc3339_write(next, text);
         assert_string_equal(text, *times);
         when = next + 1;
@@ -103,7 +113,7 @@ static void an_interval_counts_from_its_start(void **state)
     struct why why;
 
     (void)state;
-    assert_int_equal(schedule_complete(&rule, 0, &why), OK);
+    assert_int_equal(schedule_complete(&rule, zones, 0, &why), OK);
     FIRES(rule, "2025-01-01T00:00:00Z", "2026-01-01T10:00:00Z", "2026-01-01T11:30:00Z");
     FIRES(rule, "2026-01-02T00:00:00Z", "2026-01-02T01:00:00Z");
 }
@@ -116,9 +126,9 @@ static void without_repeat_it_fires_once(void **state)
 
     (void)state;
     FIRES(once, "2026-01-01T00:00:00Z", "2026-01-15T10:00:00Z");
-    assert_false(schedule_next(&once, at("2026-01-15T10:00:01Z"), &next));
+    assert_false(next_of(&once, at("2026-01-15T10:00:01Z"), &next));
     FIRES(later, "2026-01-01T00:00:00Z", "2026-01-16T09:00:00Z");
-    assert_false(schedule_next(&later, at("2026-01-16T09:00:01Z"), &next));
+    assert_false(next_of(&later, at("2026-01-16T09:00:01Z"), &next));
 }
 
 static void nothing_fires_after_the_end(void **state)
@@ -129,9 +139,9 @@ static void nothing_fires_after_the_end(void **state)
     (void)state;
     rule.end_at_ms = at("2026-01-03T00:00:00Z");
     FIRES(rule, "2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z");
-    assert_false(schedule_next(&rule, at("2026-01-03T00:00:01Z"), &next));
+    assert_false(next_of(&rule, at("2026-01-03T00:00:01Z"), &next));
     rule.end_at_ms -= 1;
-    assert_false(schedule_next(&rule, at("2026-01-02T12:00:00Z"), &next));
+    assert_false(next_of(&rule, at("2026-01-02T12:00:00Z"), &next));
 }
 
 static void nothing_fires_after_the_year_9999(void **state)
@@ -141,7 +151,7 @@ static void nothing_fires_after_the_year_9999(void **state)
 
     (void)state;
     FIRES(rule, "2026-01-01T00:00:00Z", "9999-12-31T00:00:00Z");
-    assert_false(schedule_next(&rule, at("9999-12-31T00:00:01Z"), &next));
+    assert_false(next_of(&rule, at("9999-12-31T00:00:01Z"), &next));
 }
 
 /* A start that is left open is now, on a whole second. */
@@ -151,7 +161,7 @@ static void what_is_left_open_is_filled_in(void **state)
     struct why why;
 
     (void)state;
-    assert_int_equal(schedule_complete(&rule, at("2026-05-05T05:05:05.001Z"), &why), OK);
+    assert_int_equal(schedule_complete(&rule, zones, at("2026-05-05T05:05:05.001Z"), &why), OK);
     assert_int_equal(rule.start_at_ms, at("2026-05-05T05:05:06Z"));
     assert_int_equal(rule.time_of_day_s, 5 * 3600 + 5 * 60 + 6);
     assert_true(schedule_is_sound(&rule));
@@ -161,16 +171,37 @@ static void a_list_ends_with_the_runs_that_are_left(void **state)
 {
     struct schedule_rule rule = rule_of(REPEAT_HOURLY, "2026-01-01T00:00:00Z", 0);
     int64_t runs[SCHEDULE_RUNS_SHOWN];
+    struct schedule schedule;
 
     (void)state;
-    schedule_list(&rule, rule.start_at_ms, 0, 1000, runs);
+    assert_int_equal(schedule_open(&rule, zones, 0, &schedule, NULL), OK);
+    schedule_list(&schedule, rule.start_at_ms, 1000, runs);
     for (int i = 0; i < SCHEDULE_RUNS_SHOWN; i++)
         assert_int_equal(runs[i], rule.start_at_ms + i * HOUR_MS);
-    schedule_list(&rule, rule.start_at_ms, 10, 8, runs);
+    rule.max_runs = 10;
+    schedule_list(&schedule, rule.start_at_ms, 8, runs);
     assert_int_equal(runs[1], rule.start_at_ms + HOUR_MS);
     assert_int_equal(runs[2], 0);
-    schedule_list(&rule, rule.start_at_ms, 10, 10, runs);
+    schedule_list(&schedule, rule.start_at_ms, 10, runs);
     assert_int_equal(runs[0], 0);
+}
+
+/* Whether the firing of the start, the only one, is made up for so much later. */
+static bool is_made_up_for(struct schedule_rule rule, int64_t late_ms)
+{
+    struct schedule schedule;
+
+    rule.start_at_ms = at("2026-01-01T00:00:00Z");
+    rule.end_at_ms = rule.start_at_ms;
+    assert_int_equal(schedule_open(&rule, zones, 0, &schedule, NULL), OK);
+    return schedule_look(&schedule, rule.start_at_ms - 1, rule.start_at_ms + late_ms).fires;
+}
+
+static void assert_window(struct schedule_rule rule, int64_t window_ms)
+{
+    assert_true(is_made_up_for(rule, 0));
+    assert_true(is_made_up_for(rule, window_ms));
+    assert_false(is_made_up_for(rule, window_ms + 1));
 }
 
 static void the_catch_up_window_is_one_period_and_at_most_a_day(void **state)
@@ -178,15 +209,15 @@ static void the_catch_up_window_is_one_period_and_at_most_a_day(void **state)
     struct schedule_rule rule = { .repeat = REPEAT_HOURLY };
 
     (void)state;
-    assert_int_equal(schedule_catch_up_ms(&rule), HOUR_MS);
+    assert_window(rule, HOUR_MS);
     rule.repeat = REPEAT_WEEKLY;
-    assert_int_equal(schedule_catch_up_ms(&rule), DAY_MS);
+    assert_window(rule, DAY_MS);
     rule = (struct schedule_rule){ .interval_ms = 5000 };
-    assert_int_equal(schedule_catch_up_ms(&rule), 5000);
+    assert_window(rule, 5000);
     rule.interval_ms = 3 * DAY_MS;
-    assert_int_equal(schedule_catch_up_ms(&rule), DAY_MS);
+    assert_window(rule, DAY_MS);
     rule.catch_up_ms = 77;
-    assert_int_equal(schedule_catch_up_ms(&rule), 77);
+    assert_window(rule, 77);
 }
 
 /* Whether it fires in this very second, told from the calendar alone. */
@@ -248,17 +279,31 @@ static void the_next_firing_is_the_first_match(void **state)
         int64_t last = -1;
         struct why why;
 
-        assert_int_equal(schedule_complete(&rule, begin, &why), OK);
+        assert_int_equal(schedule_complete(&rule, zones, begin, &why), OK);
         if (from < rule.start_at_ms - 30 * DAY_MS)
             from = rule.start_at_ms - 30 * DAY_MS; /* the search looks 70 days ahead */
         for (int firing = 0; firing < 5; firing++) {
-            assert_true(schedule_next(&rule, from, &next));
+            assert_true(next_of(&rule, from, &next));
             assert_int_equal(next, searched(&rule, from));
             assert_true(next > last && next >= rule.start_at_ms && next >= from);
             last = next;
             from = next + 1;
         }
     }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    zones = zones_new(zone_directory);
+    return zones == NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    zones_free(zones);
+    return 0;
 }
 
 int main(void)
@@ -277,5 +322,5 @@ int main(void)
         cmocka_unit_test(the_catch_up_window_is_one_period_and_at_most_a_day),
         cmocka_unit_test(the_next_firing_is_the_first_match),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
