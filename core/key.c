@@ -178,6 +178,22 @@ struct key key_watermark(struct org_place org, struct bytes name, struct bytes e
     return key;
 }
 
+struct key key_idempotency_period(struct org_place org, uint32_t period)
+{
+    struct key key = key_of_org(org);
+
+    add_number(&key, period, 4);
+    return key;
+}
+
+struct key key_idempotency(struct org_place org, uint32_t period, const uint8_t *digest)
+{
+    struct key key = key_idempotency_period(org, period);
+
+    add_bytes(&key, bytes_of(digest, KEY_DIGEST_SIZE));
+    return key;
+}
+
 struct key key_timer_from(uint8_t slot, int64_t due_ms)
 {
     struct key key = { .size = 0 };
@@ -194,10 +210,10 @@ struct key key_timer(const struct timer *timer)
 
     add_number(&key, timer->kind, 1);
     add_number(&key, timer->org.number, 4);
-    if (timer->kind == TIMER_BACKOFF)
-        add_number(&key, timer->run, 8);
-    else
+    if (timer->kind == TIMER_SCHEDULE)
         add_bytes(&key, timer->name);
+    else
+        add_number(&key, timer->run, 8);
     return key;
 }
 
@@ -210,7 +226,8 @@ bool key_timer_read(struct bytes key, struct timer *timer)
                              .org = { key.data[0], (uint32_t)number_at(key, 10, 4) } };
     if (timer->kind == TIMER_SCHEDULE)
         timer->name = bytes_of(key.data + TIMER_HEAD_SIZE, key.size - TIMER_HEAD_SIZE);
-    else if (timer->kind == TIMER_BACKOFF && key.size == TIMER_HEAD_SIZE + 8)
+    else if ((timer->kind == TIMER_BACKOFF || timer->kind == TIMER_IDEMPOTENCY)
+             && key.size == TIMER_HEAD_SIZE + 8)
         timer->run = number_at(key, TIMER_HEAD_SIZE, 8);
     else
         return false;

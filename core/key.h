@@ -20,9 +20,10 @@
  *   CHECKPOINT   slot  org:4  run:8
  *   READY        slot  org:4  class:1  lane:4  resumed first:1  order:8
  *   BEHIND       slot  org:4  name 0  order:8          runs whose turn comes later
- *   TIMER        slot  due ms:8  kind:1  org:4  run:8 or name
+ *   TIMER        slot  due ms:8  kind:1  org:4  run:8, name or period:8
  *   SCHEDULE     slot  org:4  name
  *   WATERMARK    slot  org:4  name 0  entity
+ *   IDEMPOTENCY  slot  org:4  period:4  digest:16      answers of one period together
  *
  * A purge makes a new purge epoch: what lies under older ones is gone for every
  * reader at once and swept from the disk later. A lane is a hash of (source,
@@ -65,13 +66,18 @@ struct key key_behind(struct org_place org, struct bytes name, uint64_t order);
 struct key key_watermark(struct org_place org, struct bytes name, struct bytes entity);
 struct key key_watermarks(struct org_place org, struct bytes name);       /* prefix */
 
-enum timer_kind { TIMER_BACKOFF = 1, TIMER_SCHEDULE = 2 };
+/* `digest` tells callers' keys apart: KEY_DIGEST_SIZE bytes of a good hash. */
+enum { KEY_DIGEST_SIZE = 16 };
+struct key key_idempotency(struct org_place org, uint32_t period, const uint8_t *digest);
+struct key key_idempotency_period(struct org_place org, uint32_t period);       /* prefix */
+
+enum timer_kind { TIMER_BACKOFF = 1, TIMER_SCHEDULE = 2, TIMER_IDEMPOTENCY = 3 };
 
 struct timer {
     int64_t due_ms;
     enum timer_kind kind;
     struct org_place org;
-    run_id run;              /* BACKOFF */
+    uint64_t run;            /* BACKOFF; IDEMPOTENCY: the period */
     struct bytes name;       /* SCHEDULE */
 };
 

@@ -8,6 +8,8 @@ enum {
     NAME_SIZE_MAX = 128,             /* of a sync, an organisation, a source, a target, an entity */
     DATA_SIZE_MAX = 1 << 20,
     REASON_SIZE_MAX = 512,
+    REQUEST_ID_SIZE_MAX = 255,       /* an idempotency key */
+    IDEMPOTENCY_MS = 24 * 3600 * 1000,   /* how long it is remembered */
     ERROR_SIZE_MAX = 1024,
     WORKER_SIZE_MAX = 128,
     CHECKPOINT_SIZE_MAX = 256 << 10,

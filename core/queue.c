@@ -42,6 +42,7 @@ static void begin_turn(struct queue *queue)
     forget_turn(queue);
     queue->now_ms = clock_now_ms(queue->deps.clock);
     queue->mono_ms = clock_mono_ms(queue->deps.clock);
+    queue->turn++;
     queue->turn_error = OK;
     queue->unfinished = false;
     queue->watched = queue->deps.watch != NULL && watch_is_wanted(queue->deps.watch);
@@ -82,6 +83,7 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     link_init(&queue->orphans);
     link_init(&queue->posted);
     link_init(&queue->answers);
+    link_init(&queue->postponed);
     link_init(&queue->lease_waits);
     link_init(&queue->control_waits);
     link_init(&queue->late_answers);
@@ -252,6 +254,8 @@ static enum err fire_slot(struct queue *queue, uint8_t slot, struct why *why)
         txn_erase(queue->txn, FAMILY_TIMER, key_bytes(&key));
         if (due.timers[i].kind == TIMER_SCHEDULE)
             e = schedule_fire(queue, &due.timers[i], why);
+        else if (due.timers[i].kind == TIMER_IDEMPOTENCY)
+            e = idempotency_sweep(queue, &due.timers[i], why);
         else
             e = backoff_over(queue, &due.timers[i], why);
     }
@@ -287,7 +291,13 @@ static void handle_posted(struct queue *queue)
         list_remove(&request->link);
         handlers[request->verb](queue, request);
         if (queue->turn_error != OK || queue_turn_is_full(queue))
-            return;
+            break;
+    }
+    while (link_is_linked(&queue->postponed)) {
+        struct link *last = queue->postponed.prev;
+
+        list_remove(last);
+        list_prepend(&queue->posted, last);
     }
 }
 

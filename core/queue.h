@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/random.h"
+#include "core/base/sha256.h"
 #include "core/run.h"
 #include "core/store.h"
 
@@ -91,7 +92,7 @@ struct run_info {
     struct bytes org;
     struct run_spec spec;
     struct run run;
-    bool duplicate;
+    bool duplicate;                  /* of a SUBMIT: it has taken over a run that waited */
     enum wait_reason wait;           /* WAIT_NONE unless it waits */
     int64_t lease_left_ms;           /* of a leased run; 0: unknown */
     /* Estimates, 0 where nothing is known: see board.h. */
@@ -100,13 +101,44 @@ struct run_info {
     int64_t next_runs_ms[5];         /* of its schedule; 0: no more */
 };
 
+/* What a request does while a run of its name stands in line: waits or is
+ * active. A schedule's firing whose time has not come does not stand in line,
+ * and is not touched; the newest accepted request always leads to a run that
+ * begins after it.
+ *   QUEUE     a new run, behind the others.
+ *   COALESCE  the last run in line that has not begun takes over the request:
+ *             its spec is rewritten (the only time that happens), id, place in
+ *             line and pause stay. Where all have begun (a run that goes on
+ *             from what an earlier attempt has fixed counts as begun) a new run
+ *             follows them, and the next request finds that one. With a
+ *             schedule in it, the request sets the schedule, as QUEUE does.
+ *   REJECT    ERR_EXISTS, whose text has the live run's id.
+ *   REPLACE   waiting runs are cancelled, an active one's worker is told to
+ *             stop; a new run follows. The sync stays paused if it was. More
+ *             than a turn can take go over several turns; meanwhile the
+ *             organisation's later SUBMITs wait. */
+enum on_duplicate { ON_DUPLICATE_QUEUE, ON_DUPLICATE_COALESCE, ON_DUPLICATE_REJECT,
+                    ON_DUPLICATE_REPLACE };
+
 /* Queues a job. ERR_INVALID names the field. The schedule's rule, names and
- * ranges are checked here; `data` is not looked into. */
+ * ranges are checked here; `data` is not looked into.
+ *
+ * A request_id makes it safe to repeat: for a day (IDEMPOTENCY_MS) the same
+ * caller of the same organisation gets, for the same key and digest, the answer
+ * that was given the first time, whatever has become of the run; for another
+ * digest ERR_CONFLICT, `why` naming the field requestId. Only an accepted
+ * request is remembered, in the batch that makes it durable. */
 struct submit_request {
     struct request base;
     struct bytes org, actor;         /* in */
     struct run_spec spec;            /* in */
+    enum on_duplicate on_duplicate;  /* in */
+    struct bytes request_id;         /* in: 1 to 255 of printable ASCII; empty: none */
+    struct bytes caller;             /* in: whose key it is */
+    uint8_t digest[SHA256_SIZE];     /* in: of all that was asked for, if there is a key */
     struct run_info info;            /* out */
+    bool replayed;                   /* out: the answer is one that was given before */
+    bool admitted;                   /* queue's: counted against the rate; false to begin with */
 };
 
 enum control_verb { CONTROL_PAUSE, CONTROL_RESUME, CONTROL_CANCEL, CONTROL_RETRY };

@@ -66,6 +66,8 @@ struct org {
     struct org_class classes[RUN_PRIORITY_COUNT];
     uint32_t lane_count;
     int64_t tokens_milli, tokens_mono_ms;   /* requests it may make at once, and since when */
+    uint64_t replacing_turn;             /* in this one a REPLACE could not be finished */
+    uint32_t idempotency_period;         /* whose sweep is sure to have its timer; 0: none */
     UT_hash_handle by_id, by_place;
 };
 
@@ -119,6 +121,7 @@ struct queue {
     struct arena *mem;                   /* of this turn */
     struct zones *zones;
     int64_t now_ms, mono_ms;             /* of this turn */
+    uint64_t turn;                       /* its number */
     int64_t opened_mono_ms;
     bool draining;
     bool watched, changed_unseen;        /* somebody follows events; some were not put together */
@@ -145,6 +148,7 @@ struct queue {
 
     struct link workers, orphans;
     struct link posted, answers;
+    struct link postponed;               /* to the next turn, before what is posted */
     bool unfinished;                     /* the turn was full before its work was done */
     enum err turn_error;                 /* the turn cannot be committed, and why */
     struct why turn_why;
@@ -288,6 +292,31 @@ void report_flush_due(struct queue *queue);
 MUST_USE enum err report_failed(struct queue *queue, struct loaded_run *loaded,
                                 enum failure_class failure, struct bytes message,
                                 int64_t retry_after_ms, struct why *why);
+
+/* queue_duplicate.c */
+enum duplicate_step { DUPLICATE_ADD, DUPLICATE_TAKE_OVER, DUPLICATE_CLEAR };
+struct duplicate_plan {
+    enum duplicate_step step;
+    struct loaded_run waiting;           /* TAKE_OVER: this one */
+    bool frees;                          /* CLEAR: it ends one that counts as queued */
+};
+/* What the request does; nothing is written. ERR_EXISTS: it is rejected. */
+MUST_USE enum err duplicate_decide(struct queue *queue, const struct submit_request *req,
+                                   struct org *org, struct duplicate_plan *plan, struct why *why);
+/* The waiting run becomes what was asked for. */
+MUST_USE enum err duplicate_take_over(struct queue *queue, struct submit_request *req,
+                                      struct loaded_run *waiting);
+/* Ends what is in line. Not `done`: there is more than this turn may take. */
+MUST_USE enum err duplicate_clear(struct queue *queue, const struct submit_request *req,
+                                  struct org *org, bool *done, struct why *why);
+
+/* queue_idempotency.c */
+/* The answer that the same request was given. ERR_NOT_FOUND: none, or it has no
+ * key; ERR_INVALID, ERR_CONFLICT: it must not be accepted. */
+MUST_USE enum err idempotency_replay(struct queue *queue, struct submit_request *req);
+void idempotency_keep(struct queue *queue, struct org *org, const struct submit_request *req);
+MUST_USE enum err idempotency_sweep(struct queue *queue, const struct timer *timer,
+                                    struct why *why);
 
 /* queue_submit.c, queue_control.c, queue_schedule.c, queue_watermark.c, queue_org.c */
 void handle_submit(struct queue *queue, struct request *request);

@@ -61,11 +61,12 @@ static enum err check_schedule(struct queue *queue, struct run_spec *spec, struc
 }
 
 static enum err check_org(struct queue *queue, const struct org *org, const struct run_spec *spec,
-                          struct why *why)
+                          const struct duplicate_plan *plan, struct why *why)
 {
     const struct counters *c = &org->counters;
 
-    if (org->record.max_queued != 0 && c->queued + c->scheduled >= org->record.max_queued)
+    if (org->record.max_queued != 0 && c->queued + c->scheduled >= org->record.max_queued
+        && !plan->frees)
         return err_because(why, ERR_LIMIT, "organisation %s has %llu jobs waiting: its limit", org->id,
                            (unsigned long long)(c->queued + c->scheduled));
     return ready_has_room(queue, org, spec, why);
@@ -86,7 +87,7 @@ static enum err replace_schedule(struct queue *queue, struct submit_request *req
     return e;
 }
 
-static enum err accept(struct queue *queue, struct submit_request *req, struct org *org)
+static enum err add(struct queue *queue, struct submit_request *req, struct org *org, bool paused)
 {
     struct loaded_run loaded = { .org = org,
                                  .id = queue_new_run_id(queue, org),
@@ -99,6 +100,7 @@ static enum err accept(struct queue *queue, struct submit_request *req, struct o
     struct sync_record sync;
     enum err e = sync_load(queue, org, req->spec.name, &sync, why);
 
+    sync.paused |= paused;
     if (e == OK && req->spec.has_schedule)
         e = replace_schedule(queue, req, org, &sync);
     if (e != OK)
@@ -121,24 +123,102 @@ static enum err accept(struct queue *queue, struct submit_request *req, struct o
     return run_estimate(queue, &loaded, &req->info, why);
 }
 
-void handle_submit(struct queue *queue, struct request *request)
+/* What is in line makes way; like a schedule that is replaced, it takes nothing
+ * of the sync's pause with it. */
+static enum err clear_and_add(struct queue *queue, struct submit_request *req, struct org *org,
+                              bool *later)
 {
-    struct submit_request *req = container_of(request, struct submit_request, base);
-    struct why *why = &request->why;
-    struct org *org = NULL;
-    enum err e = org_check_id(req->org, why);
+    struct sync_record before;
+    struct why *why = &req->base.why;
+    bool done;
+    enum err e = sync_load(queue, org, req->spec.name, &before, why);
 
     if (e == OK)
-        e = check_spec(&req->spec, why);
+        e = duplicate_clear(queue, req, org, &done, why);
+    if (e != OK)
+        return e;
+    *later = !done;
+    return done ? add(queue, req, org, before.paused) : OK;
+}
+
+static enum err accept(struct queue *queue, struct submit_request *req, struct org *org,
+                       bool *later)
+{
+    struct duplicate_plan plan;
+    struct why *why = &req->base.why;
+    enum err e = duplicate_decide(queue, req, org, &plan, why);
+
+    if (e == OK && plan.step == DUPLICATE_TAKE_OVER)
+        return duplicate_take_over(queue, req, &plan.waiting);
+    if (e == OK)
+        e = check_org(queue, org, &req->spec, &plan, why);
+    if (e == OK && plan.step == DUPLICATE_CLEAR)
+        return clear_and_add(queue, req, org, later);
+    return e == OK ? add(queue, req, org, false) : e;
+}
+
+/* Once, however many turns it takes. */
+static enum err admit(struct queue *queue, struct submit_request *req, struct org *org)
+{
+    return req->admitted ? OK : org_admit(queue, org, &req->base.why);
+}
+
+static enum err submit(struct queue *queue, struct submit_request *req, bool *later)
+{
+    struct why *why = &req->base.why;
+    struct org *org = NULL;
+    enum err e = check_spec(&req->spec, why);
+
     if (e == OK)
         e = check_schedule(queue, &req->spec, why);
     if (e == OK)
         e = org_find_or_create(queue, req->org, &org, why);
     if (e == OK)
-        e = org_admit(queue, org, why);
+        e = admit(queue, req, org);
     if (e == OK)
-        e = check_org(queue, org, &req->spec, why);
+        e = accept(queue, req, org, later);
+    if (e == OK && !*later)
+        idempotency_keep(queue, org, req);
+    return e;
+}
+
+/* Requests of one organisation are handled in the order they came. */
+static bool has_to_wait(struct queue *queue, const struct submit_request *req)
+{
+    struct org *org;
+    struct why why;
+
+    return org_find(queue, req->org, &org, &why) == OK && org->replacing_turn == queue->turn;
+}
+
+static void postpone(struct queue *queue, struct submit_request *req)
+{
+    struct org *org;
+    struct why why;
+
+    if (org_find(queue, req->org, &org, &why) == OK)
+        org->replacing_turn = queue->turn;
+    list_append(&queue->postponed, &req->base.link);
+}
+
+void handle_submit(struct queue *queue, struct request *request)
+{
+    struct submit_request *req = container_of(request, struct submit_request, base);
+    bool later = false;
+    enum err e;
+
+    if (has_to_wait(queue, req)) {
+        postpone(queue, req);
+        return;
+    }
+    e = org_check_id(req->org, &request->why);
     if (e == OK)
-        e = accept(queue, req, org);
-    answer(queue, request, e);
+        e = idempotency_replay(queue, req);
+    if (e == ERR_NOT_FOUND)
+        e = submit(queue, req, &later);
+    req->admitted = later;
+    if (later)
+        postpone(queue, req);
+    else
+        answer(queue, request, e);
 }

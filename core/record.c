@@ -11,6 +11,7 @@
 typedef Sync__Store__V1__ActionRecord Action;
 typedef Sync__Store__V1__CountersRecord Counters;
 typedef Sync__Store__V1__EntityRecord Entity;
+typedef Sync__Store__V1__IdempotencyRecord Idempotency;
 typedef Sync__Store__V1__MetaRecord Meta;
 typedef Sync__Store__V1__OrgRecord Org;
 typedef Sync__Store__V1__RunRecord Run;
@@ -583,4 +584,55 @@ enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, str
     if (!run_is_sound(run))
         return err_because(why, ERR_CORRUPT, "a stored job contradicts itself");
     return OK;
+}
+
+struct bytes record_write_idempotency(const struct idempotency_record *record, struct arena *mem)
+{
+    Idempotency r = SYNC__STORE__V1__IDEMPOTENCY_RECORD__INIT;
+
+    r.digest = to_binary(record->digest);
+    r.expires_at_ms = record->expires_at_ms;
+    r.id = record->id;
+    r.name = to_binary(record->name);
+    r.run = to_binary(record_write_run(&record->run, mem));
+    r.duplicate = record->duplicate;
+    r.wait = record->wait;
+    r.estimated_start_ms = record->estimated_start_ms;
+    r.estimated_completion_ms = record->estimated_completion_ms;
+    r.estimate_low_ms = record->estimate_low_ms;
+    r.estimate_high_ms = record->estimate_high_ms;
+    r.estimate_basis = to_binary(record->estimate_basis);
+    r.next_runs_ms = (int64_t *)(uintptr_t)record->next_runs_ms;
+    while (r.n_next_runs_ms < 5 && record->next_runs_ms[r.n_next_runs_ms] != 0)
+        r.n_next_runs_ms++;
+    return pack(&r.base, mem);
+}
+
+enum err record_read_idempotency(struct bytes b, struct arena *mem,
+                                 struct idempotency_record *record, struct why *why)
+{
+    enum err e;
+    const Idempotency *r =
+        unpack(&sync__store__v1__idempotency_record__descriptor, b, mem, &e, why);
+
+    if (r == NULL)
+        return e;
+    if (r->id == 0 || r->wait > WAIT_TURN)
+        return err_because(why, ERR_CORRUPT, "a stored answer makes no sense");
+    *record = (struct idempotency_record){
+        .digest = from_binary(r->digest),
+        .expires_at_ms = r->expires_at_ms,
+        .id = r->id,
+        .name = from_binary(r->name),
+        .duplicate = r->duplicate,
+        .wait = (enum wait_reason)r->wait,
+        .estimated_start_ms = r->estimated_start_ms,
+        .estimated_completion_ms = r->estimated_completion_ms,
+        .estimate_low_ms = r->estimate_low_ms,
+        .estimate_high_ms = r->estimate_high_ms,
+        .estimate_basis = from_binary(r->estimate_basis),
+    };
+    for (size_t i = 0; i < r->n_next_runs_ms && i < 5; i++)
+        record->next_runs_ms[i] = r->next_runs_ms[i];
+    return record_read_run(from_binary(r->run), mem, &record->run, why);
 }

@@ -64,6 +64,20 @@ struct watermark_record {
     uint32_t count;
 };
 
+/* An answer to a SUBMIT that had an idempotency key. */
+struct idempotency_record {
+    struct bytes digest;             /* of the request */
+    int64_t expires_at_ms;
+    run_id id;
+    struct bytes name;
+    struct run run;                  /* as it was then, like what follows */
+    bool duplicate;
+    enum wait_reason wait;
+    int64_t estimated_start_ms, estimated_completion_ms, estimate_low_ms, estimate_high_ms;
+    struct bytes estimate_basis;
+    int64_t next_runs_ms[5];
+};
+
 /* The arenas of the writers are core's own and large enough: a full one aborts. */
 struct bytes record_write_meta(const struct meta *meta, struct arena *mem);
 struct bytes record_write_org(const struct org_record *org, struct arena *mem);
@@ -73,6 +87,7 @@ struct bytes record_write_schedule(const struct schedule_record *schedule, struc
 struct bytes record_write_watermark(const struct watermark_record *watermark, struct arena *mem);
 struct bytes record_write_spec(const struct run_spec *spec, struct arena *mem);
 struct bytes record_write_run(const struct run *run, struct arena *mem);
+struct bytes record_write_idempotency(const struct idempotency_record *record, struct arena *mem);
 
 /* ERR_CORRUPT if the bytes do not parse or make no sense; ERR_LIMIT if mem is full. */
 MUST_USE enum err record_read_meta(struct bytes b, struct arena *mem, struct meta *meta, struct why *why);
@@ -83,5 +98,6 @@ MUST_USE enum err record_read_schedule(struct bytes b, struct arena *mem, struct
 MUST_USE enum err record_read_watermark(struct bytes b, struct arena *mem, struct watermark_record *watermark, struct why *why);
 MUST_USE enum err record_read_spec(struct bytes b, struct arena *mem, struct run_spec *spec, struct why *why);
 MUST_USE enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, struct why *why);
+MUST_USE enum err record_read_idempotency(struct bytes b, struct arena *mem, struct idempotency_record *record, struct why *why);
 
 #endif
