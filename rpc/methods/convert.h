@@ -87,5 +87,9 @@ MUST_USE enum err read_lease(const Sync__V1__Lease *lease, struct lease_name *ou
 /* A job as it was asked for. The data is packed into mem. */
 MUST_USE enum err read_spec(const Sync__V1__QueueJobRequest *request, struct arena *mem,
                             struct run_spec *spec, struct why *why);
+/* All of a request for core but the organisation; the actor is borrowed. */
+MUST_USE enum err read_submit(const Sync__V1__QueueJobRequest *request, const char *actor,
+                              struct arena *mem, struct submit_request *submit,
+                              struct why *why);
 
 #endif

@@ -197,28 +197,13 @@ static enum err read_kind(const Sync__V1__QueueJobRequest *request, struct run_s
     return read_type(request->type, "type", &spec->type, why);
 }
 
-/* What a request may say and this server cannot do yet. */
-static enum err refuse_unbuilt(const Sync__V1__QueueJobRequest *request, struct why *why)
-{
-    if (request->on_duplicate != SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_UNSPECIFIED &&
-        request->on_duplicate != SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_QUEUE)
-        return err_because(why, ERR_UNSUPPORTED,
-                           "onDuplicate: this server can only queue another job (\"queue\")");
-    if (request->request_id[0] != '\0')
-        return err_because(why, ERR_UNSUPPORTED,
-                           "requestId: this server does not keep idempotency keys");
-    return OK;
-}
-
 enum err read_spec(const Sync__V1__QueueJobRequest *request, struct arena *mem,
                    struct run_spec *spec, struct why *why)
 {
     enum err e;
 
     *spec = (struct run_spec){ .name = bytes_of_text(request->name) };
-    e = refuse_unbuilt(request, why);
-    if (e == OK)
-        e = read_kind(request, spec, why);
+    e = read_kind(request, spec, why);
     if (e == OK)
         e = read_data(request->data, mem, spec, why);
     if (e == OK)

@@ -20,7 +20,7 @@ struct batch {             /* in its own mem */
     struct methods *methods;
     const Sync__V1__QueueJobsRequest *request;
     struct arena *mem;
-    struct bytes org, actor;
+    struct bytes org;
     struct batch_job *jobs;
     size_t waiting; /* engine's, once posted */
     struct loop_task answer;
@@ -52,6 +52,7 @@ static Sync__V1__QueueJobsResult *build_result(struct builder *builder, const st
     if (job->result == OK) {
         result->outcome_case = SYNC__V1__QUEUE_JOBS_RESULT__OUTCOME_JOB;
         result->job = build_job(builder, &job->submit.info, JOB_OVERVIEW, now_ms);
+        result->replayed = job->submit.replayed;
     } else {
         result->outcome_case = SYNC__V1__QUEUE_JOBS_RESULT__OUTCOME_ERROR;
         result->error = build_failure(builder, job);
@@ -108,17 +109,15 @@ static enum err prepare_job(struct batch *batch, struct batch_job *job,
     enum err e = message_check_text(&request->base, &submit->base.why);
 
     job->batch = batch;
-    submit->base.verb = QUEUE_SUBMIT;
     submit->base.mem = batch->mem;
     submit->base.done = job_done;
     submit->org = batch->org;
-    submit->actor = batch->actor;
     if (e != OK)
         return e;
     if (org.size > 0 && !bytes_equal(org, batch->org))
         return err_field(&submit->base.why, "orgid",
                          "orgid: all jobs of one request are queued for one organisation");
-    return read_spec(request, batch->mem, &submit->spec, &submit->base.why);
+    return read_submit(request, call_actor(batch->call), batch->mem, submit, &submit->base.why);
 }
 
 /* All are prepared before the first is posted: from then on the batch is the
@@ -168,7 +167,6 @@ static struct batch *batch_new(struct rpc_call *call, struct methods *methods,
     batch->request = request;
     batch->mem = mem;
     batch->org = org;
-    batch->actor = bytes_of_text(call_actor(call));
     batch->answer.run = answer;
     return batch;
 }

@@ -234,6 +234,120 @@ class Queueing(Case):
         self.assertIn(b'"data":' + data, answer.body)
 
 
+class Duplicates(Case):
+    """onDuplicate: what a second request for a name does."""
+
+    def again(self, on_duplicate, **more):
+        request = dict(example("queue.request"), onDuplicate=on_duplicate, **more)
+        return self.client.post("/sync/queue", request)
+
+    def test_queue_is_the_default_and_makes_another_job(self):
+        first = self.queue()
+        second = self.ok(self.again("queue"))["job"]
+        self.assertNotEqual(first["id"], second["id"])
+        self.assertNotIn("duplicate", second)
+
+    def test_coalesce_gives_the_waiting_job_the_newer_data(self):
+        first = self.queue()
+        data = {"source": "shopify", "target": "local", "newest": True}
+        second = self.ok(self.again("coalesce", data=data, priority="low"))["job"]
+        self.assertEqual(first["id"], second["id"])
+        self.assertIs(second["duplicate"], True)
+        self.assertEqual(second["status"], "queued")
+        self.assertEqual(second["queuedAt"], first["queuedAt"])
+        self.assertEqual(self.job(first["id"])["data"], data)
+        self.assertEqual(self.job(first["id"])["priority"], "low")
+        self.assertEqual(len(self.jobs()), 1)
+
+    def test_coalesce_makes_one_follow_up_of_an_active_job_and_never_more(self):
+        one = self.worker()
+        active = self.queue()
+        leased = one.lease()
+        follow_up = self.ok(self.again("coalesce"))["job"]
+        self.assertNotEqual(follow_up["id"], active["id"])
+        self.assertNotIn("duplicate", follow_up)
+        for _ in range(3):
+            again = self.ok(self.again("coalesce"))["job"]
+            self.assertEqual((again["id"], again["duplicate"]), (follow_up["id"], True))
+        self.assertEqual(len(self.jobs()), 2)
+        one.complete(leased)
+
+    def test_coalesce_leaves_a_paused_job_paused(self):
+        first = self.queue()
+        self.ok(self.client.post("/sync/pause/product-sync"))
+        second = self.ok(self.again("coalesce"))["job"]
+        self.assertEqual((second["id"], second["status"]), (first["id"], "paused"))
+
+    def test_reject_is_409_with_the_existing_id(self):
+        first = self.queue()
+        answer = self.again("reject")
+        self.assert_error(answer, 409, "Conflict", first["id"])
+        self.assertEqual(answer.json()["code"], "ALREADY_EXISTS")
+        self.assertEqual(len(self.jobs()), 1)
+
+    def test_replace_cancels_what_waits_and_queues_this(self):
+        first = self.queue()
+        second = self.ok(self.again("replace"))["job"]
+        self.assertNotEqual(first["id"], second["id"])
+        self.assertEqual(self.job(first["id"])["status"], "cancelled")
+        self.assertEqual(second["status"], "queued")
+
+
+class Idempotency(Case):
+    """The Idempotency-Key header."""
+
+    def send(self, key, **more):
+        return self.client.post("/sync/queue", dict(example("queue.request"), **more),
+                                headers=("Idempotency-Key: " + key,))
+
+    def test_the_same_key_and_body_give_the_stored_answer(self):
+        first = self.send("key-1")
+        self.ok(first)
+        self.assertNotIn("idempotency-replayed", first.headers)
+        again = self.send("key-1")
+        self.assertEqual(again.status, 200)
+        self.assertEqual(again.headers["idempotency-replayed"], "true")
+        self.assertEqual(again.json(), first.json())
+        self.assertEqual(len(self.jobs()), 1)
+
+    def test_another_body_is_422(self):
+        self.ok(self.send("key-1"))
+        answer = self.send("key-1", priority="low")
+        self.assert_error(answer, 422, "Unprocessable Content", "requestId")
+        self.assertEqual(len(self.jobs()), 1)
+
+    def test_another_key_is_another_job(self):
+        self.ok(self.send("key-1"))
+        self.ok(self.send("key-2"))
+        self.assertEqual(len(self.jobs()), 2)
+
+    def test_another_organisation_has_keys_of_its_own(self):
+        self.ok(self.send("key-1"))
+        other = curl.Client(syncd.http, self.org + "-other")
+        answer = other.post("/sync/queue", example("queue.request"),
+                            headers=("Idempotency-Key: key-1",))
+        self.ok(answer)
+        self.assertNotIn("idempotency-replayed", answer.headers)
+        self.ok(other.post("/sync/cancel/product-sync"))
+
+    def test_it_outlives_the_purge_of_the_job(self):
+        first = self.send("key-1")
+        self.ok(self.client.post("/sync/cancel/product-sync"))
+        self.ok(self.client.post("/sync/purge"))
+        self.assertEqual(self.jobs(), [])
+        again = self.send("key-1")
+        self.assertEqual(again.json(), first.json())
+        self.assertEqual(again.headers["idempotency-replayed"], "true")
+        self.assertEqual(self.jobs(), [])
+
+    def test_a_key_has_1_to_255_characters(self):
+        self.ok(self.send("k" * 255))
+        for key in ("k" * 256, "caf\u00e9"):
+            answer = self.send(key)
+            self.assert_error(answer, 400, "Bad Request")
+        self.assertEqual(len(self.jobs()), 1)
+
+
 class Control(Case):
     def pausable(self):
         """A job that a worker holds, three quarters done."""

@@ -139,6 +139,7 @@ static void a_timer_is_read_as_it_was_written(void **state)
 {
     struct key backoff = timer_at(1234, TIMER_BACKOFF, 99, "");
     struct key schedule = timer_at(INT64_MAX, TIMER_SCHEDULE, 0, "nightly");
+    struct key idempotency = timer_at(77, TIMER_IDEMPOTENCY, 20454, "");
     struct timer timer;
 
     (void)state;
@@ -152,6 +153,26 @@ static void a_timer_is_read_as_it_was_written(void **state)
     assert_int_equal(timer.due_ms, INT64_MAX);
     assert_int_equal(timer.kind, TIMER_SCHEDULE);
     assert_true(bytes_equal(timer.name, text("nightly")));
+    assert_true(key_timer_read(key_bytes(&idempotency), &timer));
+    assert_int_equal(timer.due_ms, 77);
+    assert_int_equal(timer.kind, TIMER_IDEMPOTENCY);
+    assert_int_equal(timer.run, 20454);
+}
+
+static void answers_of_one_period_lie_together(void **state)
+{
+    uint8_t low[KEY_DIGEST_SIZE] = { 0 }, high[KEY_DIGEST_SIZE];
+    struct key period = key_idempotency_period(org, 7), next = key_idempotency_period(org, 8);
+    struct key first, last, after = key_after(&period);
+
+    (void)state;
+    memset(high, 0xff, sizeof high);
+    first = key_idempotency(org, 7, low);
+    last = key_idempotency(org, 7, high);
+    assert_true(order(period, first) < 0);
+    assert_true(order(first, last) < 0);
+    assert_true(order(last, after) < 0);
+    assert_true(order(last, next) < 0);
 }
 
 static void what_is_no_timer_is_not_read_as_one(void **state)
@@ -162,7 +183,7 @@ static void what_is_no_timer_is_not_read_as_one(void **state)
     (void)state;
     for (size_t size = 0; size < backoff.size; size++)
         assert_false(key_timer_read(bytes_of(backoff.data, size), &timer));
-    backoff.data[9] = 3;
+    backoff.data[9] = 99;
     assert_false(key_timer_read(key_bytes(&backoff), &timer));
 }
 
@@ -232,6 +253,7 @@ int main(void)
         cmocka_unit_test(ended_runs_lie_under_their_purge_epoch_in_the_order_of_their_ids),
         cmocka_unit_test(timers_sort_by_the_time_they_are_due),
         cmocka_unit_test(a_timer_is_read_as_it_was_written),
+        cmocka_unit_test(answers_of_one_period_lie_together),
         cmocka_unit_test(what_is_no_timer_is_not_read_as_one),
         cmocka_unit_test(key_after_is_the_end_of_a_prefix),
         cmocka_unit_test(the_longest_names_fit),

@@ -302,6 +302,46 @@ static void the_small_records_are_read_as_they_were_written(void **state)
     SAME(max_queued);
 }
 
+static struct idempotency_record an_answer(void)
+{
+    return (struct idempotency_record){ .digest = text("0123456789abcdef"),
+                                        .expires_at_ms = 1,
+                                        .id = UINT64_MAX,
+                                        .name = text("product-sync"),
+                                        .run = full_run(),
+                                        .duplicate = true,
+                                        .wait = WAIT_TURN,
+                                        .estimated_start_ms = 2,
+                                        .estimated_completion_ms = 3,
+                                        .estimate_low_ms = 4,
+                                        .estimate_high_ms = 5,
+                                        .estimate_basis = text("queue_rate"),
+                                        .next_runs_ms = { 6, 7, 8 } };
+}
+
+static void an_answer_is_read_as_it_was_written(void **state)
+{
+    struct idempotency_record a = an_answer(), b;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(
+        record_read_idempotency(record_write_idempotency(&a, mem), mem, &b, &why), OK);
+    SAME_BYTES(digest);
+    SAME(expires_at_ms);
+    SAME(id);
+    SAME_BYTES(name);
+    assert_same_run(a.run, b.run);
+    SAME(duplicate);
+    SAME(wait);
+    SAME(estimated_start_ms);
+    SAME(estimated_completion_ms);
+    SAME(estimate_low_ms);
+    SAME(estimate_high_ms);
+    SAME_BYTES(estimate_basis);
+    assert_memory_equal(a.next_runs_ms, b.next_runs_ms, sizeof a.next_runs_ms);
+}
+
 /* Reads bytes as every kind of record: what is accepted makes sense. */
 static void read_as_everything(struct bytes b)
 {
@@ -316,7 +356,8 @@ static void read_as_everything(struct bytes b)
     struct run_spec spec;
     struct meta meta;
     struct run run;
-    enum err errors[8];
+    struct idempotency_record stored;
+    enum err errors[9];
     int64_t times[SCHEDULE_RUNS_SHOWN];
 
     errors[0] = record_read_run(b, scratch, &run, &why);
@@ -334,7 +375,9 @@ static void read_as_everything(struct bytes b)
     errors[5] = record_read_counters(b, scratch, &counters, &why);
     errors[6] = record_read_org(b, scratch, &org, &why);
     errors[7] = record_read_meta(b, scratch, &meta, &why);
-    for (int i = 0; i < 8; i++)
+    errors[8] = record_read_idempotency(b, scratch, &stored, &why);
+    assert_true(errors[8] != OK || (stored.id != 0 && run_is_sound(&stored.run)));
+    for (int i = 0; i < 9; i++)
         assert_true(errors[i] == OK || errors[i] == ERR_CORRUPT);
     arena_free(scratch);
 }
@@ -377,12 +420,14 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
                                 .action = { text("bob"), text("why"), 5 },
                                 .durations_ms = { 1, 2 },
                                 .duration_count = 2 };
+    struct idempotency_record answer = an_answer();
 
     (void)state;
     damage_in_every_way(record_write_run(&run, mem));
     damage_in_every_way(record_write_spec(&spec, mem));
     damage_in_every_way(record_write_schedule(&schedule, mem));
     damage_in_every_way(record_write_sync(&sync, mem));
+    damage_in_every_way(record_write_idempotency(&answer, mem));
 }
 
 /* A newer program's fields: number 100 as varint, 101 as bytes. */
@@ -443,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_sync_is_read_as_it_was_written),
         cmocka_unit_test(a_schedule_is_read_as_it_was_written),
         cmocka_unit_test(the_small_records_are_read_as_they_were_written),
+        cmocka_unit_test(an_answer_is_read_as_it_was_written),
         cmocka_unit_test(damaged_bytes_make_sense_or_are_corrupt),
         cmocka_unit_test(unknown_fields_are_passed_over),
         cmocka_unit_test(a_full_memory_is_a_limit),

@@ -232,6 +232,16 @@ static void no_runs_at_all(struct queueing *q)
     q->schedule.max_runs_set_case = SYNC__V1__SCHEDULE__MAX_RUNS_SET_MAX_RUNS;
 }
 
+static void an_unknown_way_with_duplicates(struct queueing *q)
+{
+    q->request.on_duplicate = (Sync__V1__OnDuplicate)5;
+}
+
+static void a_request_id_of_two_lines(struct queueing *q)
+{
+    q->request.request_id = (char *)"a\nb";
+}
+
 static void bytes_that_are_no_text(struct queueing *q)
 {
     q->data.json = (char *)"{\"a\":\"\xff\"}";
@@ -268,6 +278,8 @@ static void what_is_wrong_is_refused_by_the_name_of_its_field(void **state)
         { an_unknown_repeat, "schedule.repeat" },
         { an_interval_of_months, "schedule.interval" },
         { no_runs_at_all, "schedule.maxRuns" },
+        { an_unknown_way_with_duplicates, "onDuplicate" },
+        { a_request_id_of_two_lines, "requestId" },
         { bytes_that_are_no_text, "data.json" },
         { a_surrogate, "data.filters.collections" },
     };
@@ -283,23 +295,126 @@ static void what_is_wrong_is_refused_by_the_name_of_its_field(void **state)
     assert_int_equal(count_jobs(f), 0);
 }
 
-static void what_is_not_built_is_said_and_not_done(void **state)
+static void coalescing_gives_the_job_that_waits_as_a_duplicate(void **state)
+{
+    struct methods_fixture *f = *state;
+    struct queueing q;
+    Sync__V1__Job *first, *second;
+
+    a_full_job(&q);
+    q.request.on_duplicate = SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_COALESCE;
+    first = submit(f, &q);
+    assert_non_null(first);
+    assert_int_equal(first->duplicate_set_case, SYNC__V1__JOB__DUPLICATE_SET__NOT_SET);
+    q.data.json = (char *)"{\"newer\":true}";
+    second = submit(f, &q);
+    assert_non_null(second);
+    assert_string_equal(second->id, first->id);
+    assert_true(second->duplicate);
+    assert_int_equal(count_jobs(f), 1);
+    assert_string_equal(get_job(f, first->id)->data->json, "{\"newer\":true}");
+}
+
+static void a_rejected_duplicate_is_told_the_id_there_is(void **state)
+{
+    struct methods_fixture *f = *state;
+    struct queueing q;
+    Sync__V1__Job *first;
+
+    a_full_job(&q);
+    q.request.on_duplicate = SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_REJECT;
+    first = submit(f, &q);
+    assert_non_null(first);
+    assert_null(submit(f, &q));
+    assert_failed(f, RPC_ALREADY_EXISTS, "");
+    assert_non_null(strstr(f->status.message, first->id));
+    assert_int_equal(count_jobs(f), 1);
+}
+
+static void a_replaced_job_is_cancelled(void **state)
+{
+    struct methods_fixture *f = *state;
+    struct queueing q;
+    Sync__V1__Job *first, *second;
+
+    a_full_job(&q);
+    first = submit(f, &q);
+    q.request.on_duplicate = SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_REPLACE;
+    second = submit(f, &q);
+    assert_non_null(second);
+    assert_string_not_equal(second->id, first->id);
+    assert_int_equal(get_job(f, first->id)->status, SYNC__V1__JOB_STATUS__JOB_STATUS_CANCELLED);
+    assert_int_equal(second->status, SYNC__V1__JOB_STATUS__JOB_STATUS_QUEUED);
+}
+
+static void a_repeated_request_id_gives_the_first_answer(void **state)
+{
+    struct methods_fixture *f = *state;
+    struct queueing q;
+    Sync__V1__Job *first, *again;
+
+    a_full_job(&q);
+    q.request.request_id = (char *)"once";
+    first = submit(f, &q);
+    assert_non_null(first);
+    again = submit(f, &q);
+    assert_non_null(again);
+    assert_int_equal(protobuf_c_message_get_packed_size(&again->base),
+                     protobuf_c_message_get_packed_size(&first->base));
+    assert_string_equal(again->id, first->id);
+    assert_int_equal(again->queued_at->seconds, first->queued_at->seconds);
+    assert_int_equal(count_jobs(f), 1);
+    q.request.org_id = (char *)ORG;         /* said once more, in another place */
+    again = submit(f, &q);
+    assert_non_null(again);
+    assert_string_equal(again->id, first->id);
+}
+
+static void a_request_id_with_another_request_is_refused_by_its_field(void **state)
 {
     struct methods_fixture *f = *state;
     struct queueing q;
 
     a_full_job(&q);
-    q.request.on_duplicate = SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_REPLACE;
-    assert_null(submit(f, &q));
-    assert_failed(f, RPC_UNIMPLEMENTED, "");
-    assert_non_null(strstr(f->status.message, "onDuplicate"));
-
-    a_full_job(&q);
     q.request.request_id = (char *)"once";
+    assert_non_null(submit(f, &q));
+    q.data.json = (char *)"{\"other\":1}";
     assert_null(submit(f, &q));
-    assert_failed(f, RPC_UNIMPLEMENTED, "");
-    assert_non_null(strstr(f->status.message, "requestId"));
-    assert_int_equal(count_jobs(f), 0);
+    assert_failed(f, RPC_FAILED_PRECONDITION, "requestId");
+    q.data.json = (char *)"";
+    q.request.on_duplicate = SYNC__V1__ON_DUPLICATE__ON_DUPLICATE_REJECT;
+    assert_null(submit(f, &q));
+    assert_failed(f, RPC_FAILED_PRECONDITION, "requestId");
+    assert_int_equal(count_jobs(f), 1);
+}
+
+static void each_job_of_a_batch_has_its_own_request_id(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__QueueJobsRequest request = SYNC__V1__QUEUE_JOBS_REQUEST__INIT;
+    Sync__V1__QueueJobsResponse *response;
+    struct queueing jobs[4];
+    Sync__V1__QueueJobRequest *pointers[4];
+
+    for (int i = 0; i < 4; i++) {
+        a_full_job(&jobs[i]);
+        jobs[i].request.request_id = (char *)(i == 3 ? "two" : "one");
+        pointers[i] = &jobs[i].request;
+    }
+    jobs[2].request.name = (char *)"another-sync";
+    request.jobs = pointers;
+    request.n_jobs = 4;
+    response = ask(f, SYNC_PATH, QueueJobs, queue_jobs, &request);
+    assert_non_null(response);
+    assert_int_equal(response->n_results, 4);
+    assert_false(response->results[0]->replayed);
+    assert_true(response->results[1]->replayed);
+    assert_string_equal(response->results[1]->job->id, response->results[0]->job->id);
+    assert_int_equal(response->results[2]->error->code, RPC_FAILED_PRECONDITION);
+    assert_string_equal(response->results[2]->error->field, "requestId");
+    assert_false(response->results[3]->replayed);
+    assert_string_not_equal(response->results[3]->job->id, response->results[0]->job->id);
+    assert_int_equal(count_jobs(f), 2);
 }
 
 static void the_header_and_the_message_must_name_the_same_organisation(void **state)
@@ -409,7 +524,12 @@ int main(void)
         TEST(defaults_are_filled_in),
         TEST(a_scheduled_job_waits_for_its_time_and_tells_the_next_ones),
         TEST(what_is_wrong_is_refused_by_the_name_of_its_field),
-        TEST(what_is_not_built_is_said_and_not_done),
+        TEST(coalescing_gives_the_job_that_waits_as_a_duplicate),
+        TEST(a_rejected_duplicate_is_told_the_id_there_is),
+        TEST(a_replaced_job_is_cancelled),
+        TEST(a_repeated_request_id_gives_the_first_answer),
+        TEST(a_request_id_with_another_request_is_refused_by_its_field),
+        TEST(each_job_of_a_batch_has_its_own_request_id),
         TEST(the_header_and_the_message_must_name_the_same_organisation),
         TEST(a_commit_that_fails_is_told_and_leaves_nothing),
         TEST(a_batch_has_one_result_for_each_job_in_order),
