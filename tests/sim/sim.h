@@ -23,8 +23,8 @@
 enum {
     ORGS = 3,
     WORKERS = 4,
-    JOBS_MAX = 1024,
-    LINES_MAX = 512,
+    JOBS_MAX = 4096,
+    LINES_MAX = 1024,
     MARKS_MAX = 8,
     CHECKPOINTS_MAX = 8,
     NAME_TEXT_SIZE = 24,
@@ -64,7 +64,8 @@ struct job {
     unsigned checkpoint_count;
     int64_t nominal_ms;
     bool fired;
-    bool seen; /* by this survey */
+    bool seen;              /* by this survey */
+    enum run_state watched; /* as watchers were told last; NONE: nothing since they listed */
 };
 
 struct mark {
@@ -81,7 +82,8 @@ struct line {
     bool cancels_other;  /* so a run may be cancelled by the clock */
     bool mark_was_reset;
     bool pause_may_be_over; /* cancelled by name: the list will tell */
-    run_id schedule;        /* the run that set it last */
+    run_id schedule;        /* the run that set it last, */
+    uint32_t runs_max;      /* and how often it may fire; 0: no end */
     struct mark marks[MARKS_MAX];
     unsigned mark_count;
 };
@@ -149,16 +151,18 @@ struct sim {
     struct faulty_store store;
     char directory[64]; /* of RocksDB */
     struct board *board;
-    struct watch_hub *watch;
+    struct watch_hub *hub;
+    struct watch *watches[ORGS];
     struct queue_options options;
     struct queue *queue;
     bool draining;
     int64_t greatest_now_ms;                /* that any turn has seen */
     int64_t next_due_ms;                    /* as the last turn said */
+    int64_t turned_at_ms;                   /* its time of day; 0: it did not work */
     struct sim_worker workers[WORKERS + 1]; /* the last one can do everything */
     struct link ops;
     uint64_t answers;
-    bool closing;
+    bool closing, posting;
     /* The model. */
     struct org_belief orgs[ORGS];
     struct line lines[LINES_MAX];
@@ -194,6 +198,12 @@ void world_crash(struct sim *sim);       /* drops the memory; may reboot the mac
 void world_shake(struct sim *sim);       /* clock, faults, crashes */
 struct view world_look(struct sim *sim); /* opens a snapshot */
 void world_look_away(struct view *view);
+
+/* sim_watch.c */
+void watch_begin(struct sim *sim);
+void watch_end(struct sim *sim);
+void watch_events(struct sim *sim); /* takes in what watchers were told */
+void watch_lists(struct sim *sim);  /* they list: events may have been missed */
 
 /* sim_client.c */
 struct op *op_new(struct sim *sim, enum queue_verb verb);

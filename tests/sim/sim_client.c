@@ -22,6 +22,7 @@ static void take_answer(struct request *request, enum err e)
     if (op->sim->closing)
         return;
     require(op->sim, op->state != OP_ANSWERED, "a request is answered once");
+    require(op->sim, !op->sim->posting, "a request is not answered while it is posted");
     op->state = OP_ANSWERED;
     op->result = e;
     op->answered_as = ++op->sim->answers;
@@ -43,7 +44,9 @@ struct op *op_new(struct sim *sim, enum queue_verb verb)
 void op_post(struct op *op)
 {
     list_append(&op->sim->ops, &op->link);
+    op->sim->posting = true;
     queue_post(op->sim->queue, &op->u.base);
+    op->sim->posting = false;
 }
 
 void op_free(struct op *op)

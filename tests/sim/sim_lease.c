@@ -126,12 +126,14 @@ static bool worker_can(const struct sim *sim, int worker, const struct job *job)
            can(w->targets, w->target_count, job->target);
 }
 
+/* Of those whose lease only its worker or its term ends. */
 static uint32_t count_held(const struct sim *sim, int org)
 {
     uint32_t count = 0;
 
     for (unsigned i = 0; i < sim->job_count; i++)
-        count += sim->jobs[i].lease.held && sim->jobs[i].line->org == org;
+        count += sim->jobs[i].lease.held && sim->jobs[i].line->org == org &&
+                 !sim->jobs[i].line->cancels_other;
     return count;
 }
 

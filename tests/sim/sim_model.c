@@ -131,7 +131,7 @@ static bool is_retried(const struct sim *sim, const struct job *job)
         const struct op *op = container_of(link, struct op, link);
 
         if (op->u.base.verb == QUEUE_CONTROL && op->u.control.id == job->id &&
-            op->u.control.verb == CONTROL_RETRY)
+            op->u.control.verb == CONTROL_RETRY && op->result == OK)
             return true;
     }
     return false;
@@ -170,6 +170,7 @@ static void note_schedule(struct job *job, const struct run_spec *spec)
     struct line *line = job->line;
 
     line->schedule = job->id;
+    line->runs_max = spec->schedule.max_runs;
     line->scheduled_ever = true;
     line->cancels_other |= spec->schedule.overlap == OVERLAP_CANCEL_OTHER;
 }
@@ -255,10 +256,10 @@ static void retry_job(struct sim *sim, struct job *job, const struct control_req
     require(sim, job->ended != RUN_COMPLETED, "a completed job is not retried");
     require(sim, job->ended || job->may_have_ended || job->order == 0 || job->line->cancels_other,
             "a job that lives is not retried");
+    job->line->pause_may_be_over |= !job->ended;
     job->ended = RUN_NONE;
-    job->may_have_ended = false;
+    job->may_have_ended = job->paused = job->goes_first = false;
     job->revived = job->queued = true;
-    job->goes_first = false;
     job->failures = 0;
     job->order = req->info.run.order;
     if (req->start_over) {
@@ -713,6 +714,28 @@ static void take_late_controls(struct sim *sim)
     }
 }
 
+/* The queue wants its next turn before anything clients know of comes due. */
+static void require_due_in_time(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->job_count; i++) {
+        const struct job *job = &sim->jobs[i];
+
+        if (job->lease.held && !job->line->cancels_other)
+            require(sim, sim->next_due_ms <= job->lease.deadline_ms,
+                    "a turn comes when a lease ends");
+    }
+    list_each(link, &sim->ops) {
+        const struct op *op = container_of(link, struct op, link);
+        int64_t wait_ms = op->u.base.verb == QUEUE_LEASE ? op->u.lease.wait_ms : INT32_MAX;
+
+        if (op->u.base.verb == QUEUE_CONTROL)
+            wait_ms = op->u.control.wait_ms;
+        if (op->state == OP_ACCEPTED)
+            require(sim, sim->next_due_ms <= op->handled_mono_ms + wait_ms,
+                    "a turn comes when a wait is over");
+    }
+}
+
 void model_turn_worked(struct sim *sim)
 {
     lease_time_passes(sim);
@@ -735,6 +758,9 @@ void model_turn_worked(struct sim *sim)
     take_late_controls(sim);
     take_leases(sim);
     require_pushes(sim);
+    require_due_in_time(sim);
+    watch_events(sim);
+    sim->turned_at_ms = sim->clock.now_ms;
     free_answered(sim);
 }
 

@@ -33,6 +33,7 @@ static void adopt_lease(struct sim *sim, struct job *job, const struct run *run)
 
 static void adopt_run(struct sim *sim, struct job *job, const struct run *run)
 {
+    job->revived = true; /* perhaps */
     job->ended = run_is_ended(run->state) ? run->state : RUN_NONE;
     job->paused = run->state == RUN_PAUSED || run->state == RUN_PAUSING;
     job->may_have_ended = false;
@@ -93,6 +94,18 @@ static void compare_state(struct sim *sim, const struct job *job, const struct r
     require(sim, run->order == job->order, "a job keeps its place");
 }
 
+static void compare_times(struct sim *sim, const struct job *job, const struct run_info *info)
+{
+    int64_t left = job->lease.deadline_ms - sim->clock.mono_ms;
+
+    if (sim->turned_at_ms != 0 && sim->next_due_ms > sim->clock.mono_ms)
+        require(sim, info->run.not_before_ms == 0 || info->run.not_before_ms > sim->turned_at_ms,
+                "what was due has happened");
+    if (job->lease.held && !job->line->cancels_other)
+        require(sim, info->lease_left_ms == (left > 0 ? left : 0),
+                "a list shows how long a lease lasts");
+}
+
 static void compare_run(struct sim *sim, struct job *job, const struct run_info *info)
 {
     const struct run *run = &info->run;
@@ -113,6 +126,9 @@ static void compare_run(struct sim *sim, struct job *job, const struct run_info 
         require(sim, run->progress >= job->progress, "progress does not fall within a generation");
     job->generation = run->generation;
     job->progress = run->progress;
+    compare_times(sim, job, info);
+    if (job->watched != RUN_NONE)
+        require(sim, job->watched == run->state, "watchers see what lists show");
 }
 
 static struct job *meet(struct sim *sim, const struct run_info *info, bool adopts)
@@ -125,13 +141,16 @@ static struct job *meet(struct sim *sim, const struct run_info *info, bool adopt
     if (info->spec.has_schedule) {
         job->line->scheduled_ever = true;
         job->line->cancels_other |= info->spec.schedule.overlap == OVERLAP_CANCEL_OTHER;
-        if (adopts)
+        if (adopts) {
             job->line->schedule = job->id;
+            job->line->runs_max = 0;
+        }
     }
     adopt_run(sim, job, &info->run);
     if (!adopts) {
         require(sim, !job->lease.held || job->line->cancels_other, "who was leased is known");
         job->failures = 0;
+        job->revived = false;
     }
     return job;
 }
@@ -319,6 +338,23 @@ static void compare_sync(struct sim *sim, struct view *view, struct line *line, 
     line->mark_was_reset = false;
 }
 
+static void require_bounded_firings(struct sim *sim)
+{
+    for (unsigned i = 0; i < sim->line_count; i++) {
+        const struct line *line = &sim->lines[i];
+        uint32_t fired = 0;
+
+        for (unsigned j = 0; j < sim->job_count && line->runs_max != 0; j++) {
+            const struct job *job = &sim->jobs[j];
+
+            fired += job->line == line && job->id >= line->schedule && job->nominal_ms != 0 &&
+                     job->order != 0 && !job->revived;
+        }
+        require(sim, fired <= line->runs_max || line->runs_max == 0,
+                "a schedule fires as often as it may");
+    }
+}
+
 static void look_over(struct sim *sim, bool adopts)
 {
     struct view view = world_look(sim);
@@ -337,6 +373,7 @@ static void look_over(struct sim *sim, bool adopts)
         if (sim->lines[i].exists)
             compare_sync(sim, &view, &sim->lines[i], adopts);
     world_look_away(&view);
+    require_bounded_firings(sim);
 }
 
 /* Asserts look at the store without its faults. */

@@ -39,7 +39,7 @@ static void choose_options(struct sim *sim)
 static void open_queue(struct sim *sim)
 {
     struct queue_deps deps = { &sim->store.base, &sim->clock.base, &sim->queue_dice.base,
-                               sim->board,       sim->watch,       sim->options };
+                               sim->board,       sim->hub,         sim->options };
     struct why why = { .text = "" };
     enum err e;
 
@@ -63,9 +63,10 @@ void world_open(struct sim *sim)
         require(sim, mkdtemp(sim->directory) != NULL, "a directory can be made");
     }
     faulty_store_init(&sim->store, sim->on_rocksdb ? open_rocksdb(sim) : &sim->fake.base);
-    sim->watch = watch_hub_new(&sim->clock.base, 256);
+    sim->hub = watch_hub_new(&sim->clock.base, 4096);
     sim->mem = arena_new((size_t)1 << 30);
-    assert(sim->watch != NULL && sim->mem != NULL);
+    assert(sim->hub != NULL && sim->mem != NULL);
+    watch_begin(sim);
     choose_options(sim);
     open_queue(sim);
 }
@@ -81,6 +82,7 @@ static void stop_queue(struct sim *sim)
     for (int i = 0; i <= WORKERS; i++)
         sim->workers[i].joined = sim->workers[i].in = sim->workers[i].busy = false;
     sim->draining = false;
+    sim->turned_at_ms = 0;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw)
@@ -99,7 +101,8 @@ void world_close(struct sim *sim)
         nftw(sim->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     }
     fake_store_free(&sim->fake);
-    watch_hub_free(sim->watch);
+    watch_end(sim);
+    watch_hub_free(sim->hub);
     arena_free(sim->mem);
 }
 
@@ -120,6 +123,7 @@ void world_crash(struct sim *sim)
         sim->clock.mono_ms = (int64_t)pick(sim, 100000) + 1; /* the machine was started anew */
     open_queue(sim);
     lease_fresh_terms(sim);
+    watch_lists(sim);
     if (adopts)
         survey_adopt(sim);
     else
@@ -134,6 +138,7 @@ static void turn_failed(struct sim *sim)
 
     trace(sim, "the turn failed%s", sim->store.uncertain ? ", uncertain" : "");
     faulty_store_disarm(&sim->store);
+    sim->turned_at_ms = 0;
     model_turn_failed(sim);
     if (sim->store.uncertain) {
         world_crash(sim);
