@@ -135,6 +135,12 @@ static void answer_constants(struct exchange *exchange)
     answer_json(exchange->http, 200, &exchange->body, NULL);
 }
 
+static void answer_openapi(struct exchange *exchange)
+{
+    exchange_count(exchange, 200);
+    answer_text(exchange->http, "application/json", exchange->all->openapi);
+}
+
 static void answer(struct exchange *exchange)
 {
     const struct route *route = exchange->binding.route;
@@ -145,6 +151,9 @@ static void answer(struct exchange *exchange)
         break;
     case FORM_METRICS:
         metrics_page_begin(exchange);
+        break;
+    case FORM_OPENAPI:
+        answer_openapi(exchange);
         break;
     case FORM_JSON:
     default:

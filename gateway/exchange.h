@@ -15,6 +15,7 @@ struct exchanges {
     unsigned streams, streams_max; /* open ones */
     struct traffic *traffic;
     struct metrics *metrics;       /* of the process; NULL: none */
+    struct bytes openapi;          /* the document, as JSON */
 };
 
 void exchange_begin(struct exchanges *all, struct http_request *request);

@@ -10,6 +10,8 @@
 #include "core/base/log.h"
 #include "gateway/exchange.h"
 #include "gateway/http_server.h"
+#include "gateway/limits.h"
+#include "gateway/openapi.h"
 #include "rpc/channel.h"
 #include "rpc/loop.h"
 
@@ -26,6 +28,7 @@ struct gateway {
     struct loop *loop;
     struct exchanges exchanges; /* with the channel */
     struct http_server *server;
+    struct json_writer openapi; /* the document; the same for everybody */
 
     struct loop_timer drain;
     int64_t grace_end_ms, warn_ms;
@@ -104,12 +107,16 @@ static struct gateway *new_gateway(void)
         return NULL;
     gateway->loop = loop_new();
     gateway->exchanges.traffic = traffic_new();
-    if (gateway->loop == NULL || gateway->exchanges.traffic == NULL) {
+    gateway->openapi = (struct json_writer){ .size_max = ANSWER_BYTES_MAX };
+    openapi_write(&gateway->openapi);
+    if (gateway->loop == NULL || gateway->exchanges.traffic == NULL || gateway->openapi.failed) {
+        json_writer_free(&gateway->openapi);
         traffic_free(gateway->exchanges.traffic);
         loop_free(gateway->loop);
         free(gateway);
         return NULL;
     }
+    gateway->exchanges.openapi = bytes_of(gateway->openapi.text, gateway->openapi.size);
     sem_init(&gateway->drained, 0, 0);
     return gateway;
 }
@@ -121,6 +128,7 @@ static void free_gateway(struct gateway *gateway)
     http_server_free(gateway->server);
     loop_free(gateway->loop);
     traffic_free(gateway->exchanges.traffic);
+    json_writer_free(&gateway->openapi);
     sem_destroy(&gateway->drained);
     free(gateway);
 }

@@ -17,6 +17,7 @@ enum route_form {
     FORM_JSON,
     FORM_EVENTS,   /* server-sent events, until somebody goes */
     FORM_METRICS,  /* Prometheus' text */
+    FORM_OPENAPI,  /* the description of all this */
 };
 
 struct route {
