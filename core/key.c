@@ -194,6 +194,50 @@ struct key key_idempotency(struct org_place org, uint32_t period, const uint8_t 
     return key;
 }
 
+struct key key_history_name(struct org_place org, struct bytes name)
+{
+    return name_and_nul(org, name);
+}
+
+struct key key_history(struct org_place org, struct bytes name, uint64_t ticket)
+{
+    return key_behind(org, name, ticket);
+}
+
+uint32_t key_name_hash(struct bytes name)
+{
+    uint64_t h = hash(HASH_SEED, name);
+
+    return (uint32_t)(h ^ h >> 32);
+}
+
+struct key key_endings_epoch(struct org_place org, uint32_t epoch)
+{
+    return key_ended_epoch(org, epoch);
+}
+
+struct key key_endings_kind(struct org_place org, uint32_t epoch, enum ending_kind kind)
+{
+    struct key key = key_ended_epoch(org, epoch);
+
+    add_number(&key, kind, 1);
+    return key;
+}
+
+struct key key_endings(struct org_place org, uint32_t epoch, enum ending_kind kind,
+                       uint64_t ticket)
+{
+    struct key key = key_endings_kind(org, epoch, kind);
+
+    add_number(&key, ticket, 8);
+    return key;
+}
+
+struct key key_ticket(struct org_place org, uint64_t ticket)
+{
+    return key_run(org, ticket);
+}
+
 struct key key_timer_from(uint8_t slot, int64_t due_ms)
 {
     struct key key = { .size = 0 };
@@ -249,6 +293,16 @@ run_id key_run_read(struct bytes key)
 {
     assert(key.size >= 8);
     return number_at(key, key.size - 8, 8);
+}
+
+uint64_t key_ticket_read(struct bytes key)
+{
+    return key_run_read(key);
+}
+
+uint32_t key_epoch_read(struct bytes key)
+{
+    return (uint32_t)number_at(key, ORG_SIZE, 4);
 }
 
 struct org_place key_org_read(struct bytes key)

@@ -24,6 +24,10 @@
  *   SCHEDULE     slot  org:4  name
  *   WATERMARK    slot  org:4  name 0  entity
  *   IDEMPOTENCY  slot  org:4  period:4  digest:16      answers of one period together
+ *   ENDINGS      slot  org:4  purge epoch:4  kind:1  ticket:8   runs that ended in one turn
+ *   HISTORY      slot  org:4  name 0  ticket:8         some ended runs of a name
+ *   PURGE        slot  org:4  ticket:8                 a filtered purge under way
+ *   AUDIT        slot  org:4  ticket:8, and once more under slot 0, org 0: of everybody
  *
  * A purge makes a new purge epoch: what lies under older ones is gone for every
  * reader at once and swept from the disk later. A lane is a hash of (source,
@@ -71,6 +75,18 @@ enum { KEY_DIGEST_SIZE = 16 };
 struct key key_idempotency(struct org_place org, uint32_t period, const uint8_t *digest);
 struct key key_idempotency_period(struct org_place org, uint32_t period);       /* prefix */
 
+/* Kept for different lengths of time: completed and cancelled runs, failed ones. */
+enum ending_kind { ENDING_DONE, ENDING_FAILED, ENDING_KIND_COUNT };
+
+uint32_t key_name_hash(struct bytes name);
+struct key key_endings_epoch(struct org_place org, uint32_t epoch);       /* prefix */
+struct key key_endings_kind(struct org_place org, uint32_t epoch, enum ending_kind kind);
+struct key key_endings(struct org_place org, uint32_t epoch, enum ending_kind kind,
+                       uint64_t ticket);
+struct key key_history_name(struct org_place org, struct bytes name);     /* prefix */
+struct key key_history(struct org_place org, struct bytes name, uint64_t ticket);
+struct key key_ticket(struct org_place org, uint64_t ticket);             /* PURGE, AUDIT */
+
 enum timer_kind { TIMER_BACKOFF = 1, TIMER_SCHEDULE = 2, TIMER_IDEMPOTENCY = 3 };
 
 struct timer {
@@ -92,6 +108,8 @@ struct key key_after(const struct key *prefix);
 
 /* Parts of stored keys, for scans. The key is long enough (asserted). */
 run_id key_run_read(struct bytes key);            /* the last 8 bytes: run or order */
+uint64_t key_ticket_read(struct bytes key);       /* the last 8 bytes */
+uint32_t key_epoch_read(struct bytes key);        /* ENDED, ENDINGS */
 struct org_place key_org_read(struct bytes key);
 struct bytes key_name_read(struct bytes key);     /* SYNC, SCHEDULE */
 struct bytes key_entity_read(struct bytes key, struct bytes name);

@@ -20,6 +20,7 @@ enum {
     RETRIES_MAX = 100,
     WATERMARK_HISTORY_MAX = 10,
     DURATIONS_MAX = 10,              /* remembered per sync */
+    HISTORY_CHUNK_RUNS = 16,         /* ended runs of a name that one record tells of */
     LANES_PER_ORG_MAX = 256,         /* distinct (source, target) pairs that wait at once */
     WEIGHT_MAX = 1000,               /* of an organisation */
     WAIT_MS_MAX = 60 * 1000,
@@ -28,6 +29,8 @@ enum {
     TURN_REQUESTS_MAX = 4096,        /* handled before a commit */
     TURN_BYTES_SOFT_MAX = 64 << 20,  /* a turn that has used so much begins nothing more */
     TURN_BYTES_MAX = 1 << 30,        /* nothing that one request does comes near it */
+    SWEEP_RUNS_MAX = 512,            /* ended runs, or entries, that a turn takes off the disk, */
+    PURGE_LOOKS_MAX = 4096,          /* and those it looks at for a filtered purge */
     BOARD_ORGS_MAX = 16384,          /* whose pace is remembered */
     WATCH_EVENTS_MAX = 16384,        /* that can be gone back to */
     WATCH_BYTES_MAX = 16 << 20,      /* of those events together */

@@ -12,6 +12,8 @@
 enum { CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000,
        RELOAD_MS = 1000 };
 
+static const int64_t DAY_MS = 24 * 3600 * 1000;
+
 static void (*const handlers[QUEUE_VERB_COUNT])(struct queue *, struct request *);
 
 void queue_options_default(struct queue_options *options)
@@ -26,6 +28,10 @@ void queue_options_default(struct queue_options *options)
         .expiries_max = 5,
         .orgs_max = 100 * 1000,
         .zone_directory = zone_directory,
+        .keep_completed_ms = 7 * DAY_MS,
+        .keep_failed_ms = 30 * DAY_MS,
+        .keep_runs = 1000,
+        .keep_audit_ms = 90 * DAY_MS,
     };
 }
 
@@ -89,6 +95,9 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     link_init(&queue->late_answers);
     link_init(&queue->dirty_orgs);
     link_init(&queue->sweep_orgs);
+    link_init(&queue->ended_orgs);
+    link_init(&queue->purges);
+    link_init(&queue->purge_waits);
     for (int i = 0; i < RUN_PRIORITY_COUNT; i++)
         link_init(&queue->turns[i]);
     if (queue->txn == NULL || queue->mem == NULL || queue->zones == NULL) {
@@ -128,8 +137,10 @@ void queue_close(struct queue *queue)
     answer_list(&queue->posted, ERR_UNAVAILABLE, "the server is shutting down");
     answer_list(&queue->lease_waits, ERR_UNAVAILABLE, "the server is shutting down");
     answer_stored_controls(queue);
+    purge_give_up(queue, "the server is shutting down");
     queue_forget(queue);
     heap_free(&queue->deadlines);
+    heap_free(&queue->retention);
     heap_free(&queue->flushes);
     txn_free(queue->txn);
     arena_free(queue->mem);
@@ -313,6 +324,7 @@ static void fill_late_answers(struct queue *queue)
 
 static enum err commit(struct queue *queue, struct why *why)
 {
+    history_write_all(queue);
     org_write_counters(queue);
     if (queue->meta_dirty) {
         struct key key = key_meta();
@@ -449,6 +461,7 @@ static void turn_failed(struct queue *queue, enum err e, const struct why *why)
     log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
     txn_drop(queue->txn);
     keep_stored_controls(queue);
+    purge_failed(queue);
     list_each(link, &queue->answers) {
         struct request *request = container_of(link, struct request, link);
 
@@ -491,14 +504,24 @@ static void refuse_all(struct queue *queue, const char *text)
     answer_list(&queue->posted, ERR_UNAVAILABLE, text);
     answer_list(&queue->lease_waits, ERR_UNAVAILABLE, text);
     answer_stored_controls(queue);
+    purge_give_up(queue, text);
+}
+
+static int64_t next_wall_due_ms(const struct queue *queue)
+{
+    int64_t due = queue->timer_due_ms, retention = retention_due_ms(queue);
+
+    due = retention < due ? retention : due;
+    return queue->audit_due_ms < due ? queue->audit_due_ms : due;
 }
 
 static int64_t next_due(const struct queue *queue)
 {
-    int64_t due = INT64_MAX;
+    int64_t due = INT64_MAX, wall_due = next_wall_due_ms(queue);
     const struct heap_item *first;
 
-    if (queue->unfinished || link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs))
+    if (queue->unfinished || link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs)
+        || purge_is_due(queue))
         return 0;
     if ((first = heap_first(&queue->deadlines)) != NULL && first->key < due)
         due = first->key;
@@ -517,8 +540,8 @@ static int64_t next_due(const struct queue *queue)
         due = until < due ? until : due;
     }
     /* Timers go by the wall clock, which may jump: look at it now and then. */
-    if (queue->timer_due_ms != INT64_MAX) {
-        int64_t wait = queue->timer_due_ms - queue->now_ms;
+    if (wall_due != INT64_MAX) {
+        int64_t wait = wall_due - queue->now_ms;
         int64_t look = queue->mono_ms + (wait < 0 ? 0 : wait > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : wait);
 
         due = look < due ? look : due;
@@ -548,9 +571,15 @@ int64_t queue_turn(struct queue *queue)
     if (queue->turn_error == OK)
         report_flush_due(queue);
     if (queue->turn_error == OK)
-        org_sweep(queue);      /* before new purges: their answers do not wait for it */
+        purge_sweep(queue);    /* before new purges: their answers do not wait for it */
+    if (queue->turn_error == OK)
+        retention_sweep(queue);
+    if (queue->turn_error == OK)
+        audit_sweep(queue);
     if (queue->turn_error == OK)
         handle_posted(queue);
+    if (queue->turn_error == OK)
+        purge_advance(queue);
     if (queue->turn_error == OK)
         lease_match(queue);
     lease_give_up_waits(queue);
@@ -569,6 +598,7 @@ int64_t queue_turn(struct queue *queue)
     } else {
         list_each(link, &queue->control_waits)
             control_of(link)->stored = true;
+        purge_answer(queue);
         apply_effects(queue);
     }
     send_answers(queue);
@@ -593,11 +623,14 @@ static void handle_service_info(struct queue *queue, struct request *request)
 
 static void handle_drain(struct queue *queue, struct request *request)
 {
+    struct drain_request *req = container_of(request, struct drain_request, base);
+
+    audit_add(queue, request, NULL, "drain", req->actor, bytes_of(NULL, 0), bytes_of(NULL, 0));
     queue->draining = true;
     for (struct lease *lease = queue->leases; lease != NULL; lease = lease->by_run.next)
         if (lease->directive == DIRECTIVE_GO_ON)
             lease_set_directive(queue, lease, DIRECTIVE_DRAIN_IT);
-    container_of(request, struct drain_request, base)->leases = HASH_CNT(by_run, queue->leases);
+    req->leases = HASH_CNT(by_run, queue->leases);
     answer(queue, request, OK);
 }
 

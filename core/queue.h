@@ -41,6 +41,11 @@ struct queue_options {
     uint32_t expiries_max;       /* 5 */
     uint32_t orgs_max;           /* 100,000 */
     const char *zone_directory;  /* of the time-zone database; borrowed */
+    int64_t keep_completed_ms;   /* 7 days; of cancelled runs, too; 0: for ever, like the next ones */
+    int64_t keep_failed_ms;      /* 30 days */
+    uint32_t keep_runs;          /* 1,000 completed and cancelled ones of each name */
+    int64_t keep_audit_ms;       /* 90 days */
+    bool audit_submits;          /* off: a job itself keeps who queued it, and when */
 };
 
 void queue_options_default(struct queue_options *options);
@@ -74,6 +79,7 @@ struct request {
     enum queue_verb verb;                                /* in  */
     struct arena *mem;                                   /* in: for the answer */
     void (*done)(struct request *req, enum err e);       /* in  */
+    struct bytes peer;                                   /* in: where it comes from, for the audit log */
     struct why why;                                      /* out: when e != OK */
     enum err result;                                     /* queue's */
     struct link link;                                    /* queue's */
@@ -160,24 +166,34 @@ struct control_request {
     bool stored;                     /* queue's: what was asked for is on the disk */
 };
 
-/* Deletes the organisation's ended runs; O(1) whatever their number. */
+/* Deletes the organisation's ended runs; O(1) whatever their number. With a
+ * filter it takes the matching ones a piece a turn, and is answered when the
+ * last of them is gone; once begun it is carried through, also by the next
+ * queue on this store. Runs that end after it was posted stay. ERR_UNCERTAIN:
+ * it has begun and will be carried through, but nobody will say how many. */
 struct purge_request {
     struct request base;
     struct bytes org, actor;         /* in */
-    bool dry_run;                    /* in */
+    int64_t older_than_ms;           /* in: ended before; 0: whenever */
+    struct bytes name;               /* in: empty: any */
+    enum run_state state;            /* in: COMPLETED, FAILED, CANCELLED; NONE: any */
+    bool dry_run;                    /* in: only count */
     uint64_t completed, failed, cancelled;   /* out */
+    uint64_t ticket;                 /* queue's */
 };
 
 struct org_limits {
     uint32_t max_active;             /* 0: none */
     uint64_t max_queued;
     uint32_t max_requests_per_second, weight;
+    int64_t keep_completed_ms, keep_failed_ms;   /* 0: as the options say */
+    uint32_t keep_runs;
 };
 
 /* Creates an organisation or changes it. */
 struct put_org_request {
     struct request base;
-    struct bytes org, name;          /* in */
+    struct bytes org, name, actor;   /* in */
     struct org_limits limits;        /* in */
     int64_t created_at_ms;           /* out */
 };
@@ -291,6 +307,7 @@ struct service_info_request {
 /* Hands out no more leases and gives every leased run DIRECTIVE_DRAIN_IT. */
 struct drain_request {
     struct request base;
+    struct bytes actor;              /* in */
     uint32_t leases;                 /* out: still held */
 };
 

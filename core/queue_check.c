@@ -116,15 +116,6 @@ static enum store_family family_of(enum run_state state)
                                  : FAMILY_WAITING;
 }
 
-static uint32_t epoch_of(struct bytes ended_key)
-{
-    uint32_t epoch = 0;
-
-    for (int i = 5; i < 9; i++)
-        epoch = epoch << 8 | ended_key.data[i];
-    return epoch;
-}
-
 static bool visit_run(void *ctx, struct bytes key, struct bytes value)
 {
     struct check *check = ctx;
@@ -133,8 +124,8 @@ static bool visit_run(void *ctx, struct bytes key, struct bytes value)
     struct why why = { .text = "" };
     enum err e;
 
-    if (check->family == FAMILY_ENDED && epoch_of(key) != org->counters.purge_epoch) {
-        assert(epoch_of(key) < org->counters.purge_epoch);
+    if (check->family == FAMILY_ENDED && key_epoch_read(key) != org->counters.purge_epoch) {
+        assert(key_epoch_read(key) < org->counters.purge_epoch);
         assert(org->counters.swept_epoch < org->counters.purge_epoch);
         return true;
     }
@@ -618,6 +609,7 @@ void queue_check(struct queue *queue)
         check_ready(&check);
         check_leases(&check);
         check_timers(&check);
+        queue_check_past(queue);
     }
     HASH_CLEAR(hh, check.runs);
     arena_free(check.mem);

@@ -290,6 +290,22 @@ static void note_outcome(struct queue *queue, struct control_request *req,
     req->id = loaded->id;
 }
 
+static void write_audit(struct queue *queue, const struct control_request *req,
+                        const struct target *t)
+{
+    static const char *const actions[] = {
+        [CONTROL_PAUSE] = "pause",
+        [CONTROL_RESUME] = "resume",
+        [CONTROL_CANCEL] = "cancel",
+        [CONTROL_RETRY] = "retry",
+    };
+    char id[RUN_ID_TEXT_SIZE];
+
+    run_id_write(req->id, id);
+    audit_add(queue, &req->base, t->org, actions[req->verb], req->actor,
+              t->by_name ? req->name : bytes_of_text(id), req->reason);
+}
+
 void handle_control(struct queue *queue, struct request *request)
 {
     struct control_request *req = container_of(request, struct control_request, base);
@@ -310,6 +326,7 @@ void handle_control(struct queue *queue, struct request *request)
         answer(queue, request, e);
         return;
     }
+    write_audit(queue, req, t);
     note_outcome(queue, req, t->has_live ? &t->live : &t->pending);
     req->wait_until_ms = queue->mono_ms + req->wait_ms;
     req->stored = false;

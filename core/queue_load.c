@@ -146,8 +146,14 @@ enum err queue_load(struct queue *queue, struct why *why)
     for (struct org *org = queue->orgs_by_id; org != NULL && e == OK; org = org->by_id.next)
         if (org->counters.queued > 0)
             e = ready_load(queue, org, why);
+    for (struct org *org = queue->orgs_by_id; org != NULL && e == OK; org = org->by_id.next)
+        retention_watch(queue, org);
     if (e == OK)
         e = load_timers(queue, why);
+    if (e == OK)
+        e = purge_load(queue, why);
+    if (e == OK)
+        e = audit_load(queue, why);
     return e;
 }
 
@@ -157,6 +163,7 @@ void queue_forget(struct queue *queue)
 
     lease_free_all(queue);
     memset(queue->passed_over, 0, sizeof queue->passed_over);
+    purge_forget(queue);
     for (org = queue->orgs_by_id; org != NULL; org = next) {
         next = org->by_id.next;
         org_free(queue, org);

@@ -7,8 +7,6 @@
 /* Organisations: found by id, numbered for short keys, created when something
  * is first queued for them; and their counters, maintained and never counted. */
 
-enum { SWEEP_RUNS_PER_TURN = 512 };
-
 static bool is_name_byte(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
@@ -123,6 +121,9 @@ struct org *org_add(struct queue *queue, struct bytes id, const struct org_recor
     org_set_name(org, record->name);
     link_init(&org->dirty_link);
     link_init(&org->sweep_link);
+    link_init(&org->endings.link);
+    for (int i = 0; i < ENDING_KIND_COUNT; i++)
+        org->retained[i].org = org;
     for (int i = 0; i < RUN_PRIORITY_COUNT; i++) {
         link_init(&org->classes[i].lanes);
         link_init(&org->classes[i].turn);
@@ -139,6 +140,8 @@ void org_free(struct queue *queue, struct org *org)
     ready_free_lanes(queue, org);
     list_remove(&org->dirty_link);
     list_remove(&org->sweep_link);
+    list_remove(&org->endings.link);
+    retention_forget(queue, org);
     HASH_DELETE(by_id, queue->orgs_by_id, org);
     HASH_DELETE(by_place, queue->orgs_by_place, org);
     queue->org_count--;
@@ -254,7 +257,9 @@ void handle_put_org(struct queue *queue, struct request *request)
     struct org *org = NULL;
     enum err e = OK;
 
-    if (req->name.size > NAME_SIZE_MAX)
+    if (req->limits.keep_completed_ms < 0 || req->limits.keep_failed_ms < 0)
+        e = err_field(&request->why, "limits", "limits: a time to keep jobs must not be negative");
+    if (e == OK && req->name.size > NAME_SIZE_MAX)
         e = err_field(&request->why, "name", "name is longer than %d bytes", NAME_SIZE_MAX);
     if (e == OK && req->limits.weight > WEIGHT_MAX)
         e = err_field(&request->why, "limits.weight", "limits.weight must be 0 to %d", WEIGHT_MAX);
@@ -267,90 +272,13 @@ void handle_put_org(struct queue *queue, struct request *request)
         org->record.max_queued = req->limits.max_queued;
         org->record.max_requests_per_second = req->limits.max_requests_per_second;
         org->record.weight = req->limits.weight;
+        org->record.keep_completed_ms = req->limits.keep_completed_ms;
+        org->record.keep_failed_ms = req->limits.keep_failed_ms;
+        org->record.keep_runs = req->limits.keep_runs;
         org_write_record(queue, org);
+        retention_watch(queue, org);
+        audit_add(queue, request, org, "put_org", req->actor, req->org, bytes_of(NULL, 0));
         req->created_at_ms = org->record.created_at_ms;
     }
     answer(queue, request, e);
-}
-
-/* A new purge epoch makes everything older invisible at once; the sweep takes
- * it off the disk, a piece a turn. */
-void handle_purge(struct queue *queue, struct request *request)
-{
-    struct purge_request *req = container_of(request, struct purge_request, base);
-    struct org *org;
-    enum err e = org_find(queue, req->org, &org, &request->why);
-
-    req->completed = req->failed = req->cancelled = 0;
-    if (e == OK) {
-        struct counters *c = &org->counters;
-
-        req->completed = c->kept_completed;
-        req->failed = c->kept_failed;
-        req->cancelled = c->kept_cancelled;
-        if (!req->dry_run && req->completed + req->failed + req->cancelled > 0) {
-            queue->totals.kept_completed -= c->kept_completed;
-            queue->totals.kept_failed -= c->kept_failed;
-            queue->totals.kept_cancelled -= c->kept_cancelled;
-            c->kept_completed = c->kept_failed = c->kept_cancelled = 0;
-            c->purge_epoch++;
-            org_touch(queue, org);
-            if (!link_is_linked(&org->sweep_link))
-                list_append(&queue->sweep_orgs, &org->sweep_link);
-        }
-    }
-    answer(queue, request, e == ERR_NOT_FOUND ? OK : e);
-}
-
-struct sweep {
-    struct queue *queue;
-    struct org *org;
-    unsigned count;
-};
-
-static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
-{
-    struct sweep *sweep = ctx;
-    struct txn *txn = sweep->queue->txn;
-    struct key run = key_run(sweep->org->place, key_run_read(key));
-
-    (void)value;
-    if (sweep->count == SWEEP_RUNS_PER_TURN)
-        return false;
-    txn_erase(txn, FAMILY_SPEC, key_bytes(&run));
-    txn_erase(txn, FAMILY_CHECKPOINT, key_bytes(&run));
-    txn_erase(txn, FAMILY_ENDED, bytes_copy(sweep->queue->mem, key));
-    sweep->count++;
-    return true;
-}
-
-void org_sweep(struct queue *queue)
-{
-    struct org *org;
-    struct key from, to;
-    struct store_range range;
-    struct sweep sweep;
-    struct why why;
-    enum err e;
-
-    if (!link_is_linked(&queue->sweep_orgs))
-        return;
-    org = container_of(queue->sweep_orgs.next, struct org, sweep_link);
-    from = key_ended_epoch(org->place, org->counters.swept_epoch);
-    to = key_ended_epoch(org->place, org->counters.purge_epoch);
-    range = (struct store_range){ FAMILY_ENDED, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
-    sweep = (struct sweep){ queue, org, 0 };
-    e = txn_scan(queue->txn, &range, visit_swept, &sweep, &why);
-    if (e != OK) {
-        queue_fail_turn(queue, e, &why);
-        return;
-    }
-    list_remove(&org->sweep_link);
-    if (sweep.count == SWEEP_RUNS_PER_TURN) {
-        list_append(&queue->sweep_orgs, &org->sweep_link);
-        return;
-    }
-    org->counters.swept_epoch = org->counters.purge_epoch;
-    org_touch(queue, org);
-    queue->deps.store->ops->forget(queue->deps.store, &range);
 }

@@ -136,6 +136,8 @@ void run_save(struct queue *queue, struct loaded_run *loaded)
         lease_ended(queue, loaded);
     else if (run_is_leased(from))
         lease_set_directive(queue, lease_find(queue, loaded->id), directive_of(queue, to));
+    if (run_is_ended(from) && !run_is_ended(to))
+        history_leave(loaded);
     if (loaded->stored_ready && !loaded->run.ready)
         ready_remove(queue, loaded);
     if (from != RUN_NONE && old != new) {
@@ -181,6 +183,9 @@ enum err run_ended(struct queue *queue, struct loaded_run *loaded, struct why *w
         sync.cancelled++;
     }
     sync.last_ended_run = loaded->id;
+    e = history_add(queue, loaded, &sync, why);
+    if (e != OK)
+        return e;
     run_save(queue, loaded);
     if (run->state == RUN_COMPLETED) {
         struct effect *effect = effect_add(queue, EFFECT_COMPLETED);

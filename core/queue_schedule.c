@@ -364,6 +364,8 @@ void handle_delete_schedule(struct queue *queue, struct request *request)
         e = schedule_load(queue, org, req->name, &schedule, &request->why);
     if (e == OK)
         e = schedule_remove(queue, org, req->name, req->actor, req->reason, &request->why);
+    if (e == OK)
+        audit_add(queue, request, org, "delete_schedule", req->actor, req->name, req->reason);
     answer(queue, request, e);
 }
 

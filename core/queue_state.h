@@ -63,6 +63,18 @@ struct org {
     struct counters counters;
     struct link dirty_link;              /* counters changed in this turn */
     struct link sweep_link;              /* a purge has left something on the disk */
+    struct endings {                     /* of this turn, in the queue's mem */
+        uint64_t ticket;
+        struct ending *items;
+        uint32_t count, room;
+        struct link link;                /* in queue->ended_orgs */
+    } endings;
+    struct retained {                    /* the oldest ends of a kind */
+        struct org *org;
+        struct heap_item due;            /* when to look at them; wall clock */
+        uint64_t ticket;                 /* of the record that is being worked off, */
+        uint32_t next;                   /* from there on */
+    } retained[ENDING_KIND_COUNT];
     struct org_class classes[RUN_PRIORITY_COUNT];
     uint32_t lane_count;
     int64_t tokens_milli, tokens_mono_ms;   /* requests it may make at once, and since when */
@@ -135,7 +147,12 @@ struct queue {
     struct org *orgs_by_id, *orgs_by_place;
     uint32_t org_count;
     struct counters totals;              /* over all organisations */
-    struct link dirty_orgs, sweep_orgs;
+    struct link dirty_orgs, sweep_orgs, ended_orgs;
+    struct heap retention;               /* of the organisations' retained ends */
+    struct link purges;                  /* purge_orders */
+    struct link purge_waits;             /* purge_requests whose order is not in memory just now */
+    int64_t audit_due_ms;                /* when the oldest entries should go; INT64_MAX: none */
+    uint64_t audit_from;                 /* no entry lies below */
 
     struct link turns[RUN_PRIORITY_COUNT];   /* org_classes that have ready runs */
     uint32_t passed_over[RUN_PRIORITY_COUNT];   /* leases of higher classes while it waited */
@@ -208,8 +225,54 @@ void org_touch(struct queue *queue, struct org *org);       /* counters will be 
 void org_write_counters(struct queue *queue);
 void org_write_record(struct queue *queue, struct org *org);
 void org_count(struct queue *queue, struct org *org, enum run_state from, enum run_state to);
-void org_sweep(struct queue *queue);                        /* a bounded piece of what purges left */
 struct bytes org_id(const struct org *org);
+
+/* queue_history.c */
+/* The run ends in this turn; its record is written afterwards. */
+MUST_USE enum err history_add(struct queue *queue, struct loaded_run *loaded,
+                              struct sync_record *sync, struct why *why);
+/* It is ended no more. */
+void history_leave(struct loaded_run *loaded);
+/* What has ended in this turn so far goes into the batch. */
+void history_write(struct queue *queue, struct org *org);
+void history_write_all(struct queue *queue);
+void history_drop(struct org *org);                         /* it was purged in the same turn */
+/* The run as it ended then. False: it is gone, or lives again. */
+MUST_USE enum err history_load(struct queue *queue, struct org *org, run_id id, struct run *run,
+                               bool *there, struct why *why);
+void history_erase(struct queue *queue, struct org *org, run_id id, const struct run *run);
+enum ending_kind ending_kind(enum run_state state);
+
+/* queue_retention.c */
+void retention_watch(struct queue *queue, struct org *org);  /* look at its ends at once */
+void retention_ended(struct queue *queue, struct org *org, enum ending_kind kind);
+void retention_forget(struct queue *queue, struct org *org);
+void retention_sweep(struct queue *queue);                  /* a bounded piece of what is too old */
+int64_t retention_due_ms(const struct queue *queue);        /* wall clock; INT64_MAX: never */
+MUST_USE enum err retention_trim_name(struct queue *queue, struct loaded_run *loaded,
+                                      struct sync_record *sync, struct why *why);
+
+/* queue_purge.c */
+void handle_purge(struct queue *queue, struct request *request);
+void purge_sweep(struct queue *queue);                      /* a bounded piece of what purges left */
+void purge_advance(struct queue *queue);                    /* a bounded piece of filtered ones */
+void purge_answer(struct queue *queue);                     /* the batch is on the disk */
+void purge_failed(struct queue *queue);                     /* it is not: who began in it is to be answered */
+MUST_USE enum err purge_load(struct queue *queue, struct why *why);
+void purge_forget(struct queue *queue);
+void purge_give_up(struct queue *queue, const char *text);  /* answers who waits */
+bool purge_is_due(const struct queue *queue);
+void purge_check(const struct queue *queue, uint32_t stored);
+
+/* queue_check_past.c */
+void queue_check_past(struct queue *queue);
+
+/* queue_audit.c */
+/* org NULL: the whole server. In the batch of what it tells of. */
+void audit_add(struct queue *queue, const struct request *request, const struct org *org,
+               const char *action, struct bytes actor, struct bytes subject, struct bytes reason);
+MUST_USE enum err audit_load(struct queue *queue, struct why *why);
+void audit_sweep(struct queue *queue);                      /* a bounded piece of what is too old */
 
 /* queue_run.c */
 MUST_USE enum err run_load(struct queue *queue, struct org *org, run_id id,
@@ -325,7 +388,6 @@ void control_fill(struct queue *queue, struct control_request *request);
 /* Ends a live run, or tells its worker to. */
 MUST_USE enum err control_cancel(struct queue *queue, struct loaded_run *loaded, struct why *why);
 void control_released(struct queue *queue);     /* answers those whose worker has let go */
-void handle_purge(struct queue *queue, struct request *request);
 void handle_put_org(struct queue *queue, struct request *request);
 void handle_delete_schedule(struct queue *queue, struct request *request);
 void handle_reset_watermark(struct queue *queue, struct request *request);

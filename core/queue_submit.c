@@ -179,6 +179,8 @@ static enum err submit(struct queue *queue, struct submit_request *req, bool *la
         e = accept(queue, req, org, later);
     if (e == OK && !*later)
         idempotency_keep(queue, org, req);
+    if (e == OK && !*later && queue->options.audit_submits)
+        audit_add(queue, &req->base, org, "queue", req->actor, req->spec.name, bytes_of(NULL, 0));
     return e;
 }
 

@@ -220,5 +220,7 @@ void handle_reset_watermark(struct queue *queue, struct request *request)
         if (e == OK)
             set_mark(queue, org, req->name, marks->windows[i].entity, &record, req->value_ms, 0);
     }
+    if (e == OK)
+        audit_add(queue, request, org, "reset_watermark", req->actor, req->name, req->reason);
     answer(queue, request, e);
 }

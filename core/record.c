@@ -1,10 +1,9 @@
 #include "core/record.h"
 
+#include "core/record_pack.h"
 #include "core/schedule.h"
-#include "sync/store/v1/records.pb-c.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 /* protobuf-c's structs appear here only; everyone else knows core's own. */
 
@@ -22,63 +21,6 @@ typedef Sync__Store__V1__SyncRecord Sync;
 typedef Sync__Store__V1__WatermarkRecord Watermark;
 typedef Sync__Store__V1__WatermarkRecord__Change Change;
 typedef Sync__Store__V1__WindowRecord Window;
-
-static void *allocate(void *arena, size_t size)
-{
-    return arena_alloc(arena, size);
-}
-
-static void leave_allocated(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
-static void *need(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
-static ProtobufCBinaryData to_binary(struct bytes bytes)
-{
-    return (ProtobufCBinaryData){ .len = bytes.size, .data = (uint8_t *)(uintptr_t)bytes.data };
-}
-
-static struct bytes from_binary(ProtobufCBinaryData binary)
-{
-    return bytes_of(binary.data, binary.len);
-}
-
-static struct bytes pack(const ProtobufCMessage *message, struct arena *mem)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *data = need(arena_alloc(mem, size + 1));
-
-    return bytes_of(data, protobuf_c_message_pack(message, data));
-}
-
-/* NULL if the bytes do not parse; then *e says which error it is. */
-static void *unpack(const ProtobufCMessageDescriptor *type, struct bytes b, struct arena *mem,
-                    enum err *e, struct why *why)
-{
-    ProtobufCAllocator allocator = { allocate, leave_allocated, mem };
-    void *message = protobuf_c_message_unpack(type, &allocator, b.size, b.data);
-
-    if (message != NULL)
-        *e = OK;
-    else if (arena_alloc(mem, b.size + 256) == NULL)
-        *e = err_because(why, ERR_LIMIT, "the answer is too large");
-    else
-        *e = err_because(why, ERR_CORRUPT, "a stored %s does not parse", type->short_name);
-    return message;
-}
-
-static void *array(struct arena *mem, size_t count, size_t size)
-{
-    return need(arena_alloc(mem, count * size + 1));
-}
 
 struct bytes record_write_meta(const struct meta *meta, struct arena *mem)
 {
@@ -112,6 +54,9 @@ struct bytes record_write_org(const struct org_record *org, struct arena *mem)
     r.max_queued = org->max_queued;
     r.max_requests_per_second = org->max_requests_per_second;
     r.weight = org->weight;
+    r.keep_completed_ms = org->keep_completed_ms;
+    r.keep_failed_ms = org->keep_failed_ms;
+    r.keep_runs = org->keep_runs;
     return pack(&r.base, mem);
 }
 
@@ -130,6 +75,9 @@ enum err record_read_org(struct bytes b, struct arena *mem, struct org_record *o
         .max_queued = r->max_queued,
         .max_requests_per_second = r->max_requests_per_second,
         .weight = r->weight,
+        .keep_completed_ms = r->keep_completed_ms,
+        .keep_failed_ms = r->keep_failed_ms,
+        .keep_runs = r->keep_runs,
     };
     return OK;
 }
@@ -218,6 +166,10 @@ struct bytes record_write_sync(const struct sync_record *sync, struct arena *mem
     r.durations_ms = (int64_t *)(uintptr_t)sync->durations_ms;
     r.n_durations_ms = sync->duration_count;
     r.last_completed_at_ms = sync->last_completed_at_ms;
+    r.recent_runs = (uint64_t *)(uintptr_t)sync->recent;
+    r.n_recent_runs = sync->recent_count;
+    r.history_chunks = sync->history_chunks;
+    r.history_from = sync->history_from;
     return pack(&r.base, mem);
 }
 
@@ -241,7 +193,11 @@ enum err record_read_sync(struct bytes b, struct arena *mem, struct sync_record 
         .failed = r->failed,
         .cancelled = r->cancelled,
         .last_completed_at_ms = r->last_completed_at_ms,
+        .history_chunks = r->history_chunks,
+        .history_from = r->history_from,
     };
+    for (size_t i = 0; i < r->n_recent_runs && i < HISTORY_CHUNK_RUNS - 1; i++)
+        sync->recent[sync->recent_count++] = r->recent_runs[i];
     for (size_t i = 0; i < r->n_durations_ms && i < DURATIONS_MAX; i++)
         sync->durations_ms[sync->duration_count++] = r->durations_ms[i];
     return OK;
@@ -479,6 +435,7 @@ struct bytes record_write_run(const struct run *run, struct arena *mem)
     r.paused_at_ms = run->paused_at_ms;
     r.resumed_at_ms = run->resumed_at_ms;
     r.ended_at_ms = run->ended_at_ms;
+    r.ended_ticket = run->ended_ticket;
     r.not_before_ms = run->not_before_ms;
     r.leased_at_ms = run->leased_at_ms;
     r.nominal_ms = run->nominal_ms;
@@ -564,6 +521,7 @@ enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, str
         .paused_at_ms = r->paused_at_ms,
         .resumed_at_ms = r->resumed_at_ms,
         .ended_at_ms = r->ended_at_ms,
+        .ended_ticket = r->ended_ticket,
         .not_before_ms = r->not_before_ms,
         .leased_at_ms = r->leased_at_ms,
         .nominal_ms = r->nominal_ms,

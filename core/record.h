@@ -25,6 +25,8 @@ struct org_record {
     int64_t created_at_ms;
     uint32_t max_active, max_requests_per_second, weight;
     uint64_t max_queued;
+    int64_t keep_completed_ms, keep_failed_ms;   /* 0: the server's setting */
+    uint32_t keep_runs;
 };
 
 struct counters {
@@ -44,6 +46,40 @@ struct sync_record {
     int64_t durations_ms[DURATIONS_MAX];
     uint32_t duration_count;
     int64_t last_completed_at_ms;
+    run_id recent[HISTORY_CHUNK_RUNS];      /* completed or cancelled, oldest first */
+    uint32_t recent_count, history_chunks;
+    uint64_t history_from;                  /* no HISTORY of it lies below */
+};
+
+struct history_record {
+    run_id runs[HISTORY_CHUNK_RUNS];
+    uint32_t count;
+};
+
+struct ending {
+    run_id run;
+    uint32_t name;               /* key_name_hash() */
+    enum run_state state;
+};
+
+struct endings_record {
+    int64_t ended_at_ms;
+    struct ending *endings;
+    uint32_t count;
+};
+
+struct purge_record {
+    int64_t older_than_ms;
+    struct bytes name;
+    enum run_state state;
+    uint32_t purge_epoch;
+    uint64_t completed, failed, cancelled;
+};
+
+struct audit_record {
+    int64_t at_ms;
+    struct bytes actor, action, org, subject, reason, peer;
+    uint32_t org_number;
 };
 
 struct schedule_record {
@@ -88,6 +124,10 @@ struct bytes record_write_watermark(const struct watermark_record *watermark, st
 struct bytes record_write_spec(const struct run_spec *spec, struct arena *mem);
 struct bytes record_write_run(const struct run *run, struct arena *mem);
 struct bytes record_write_idempotency(const struct idempotency_record *record, struct arena *mem);
+struct bytes record_write_history(const struct history_record *history, struct arena *mem);
+struct bytes record_write_endings(const struct endings_record *endings, struct arena *mem);
+struct bytes record_write_purge(const struct purge_record *purge, struct arena *mem);
+struct bytes record_write_audit(const struct audit_record *audit, struct arena *mem);
 
 /* ERR_CORRUPT if the bytes do not parse or make no sense; ERR_LIMIT if mem is full. */
 MUST_USE enum err record_read_meta(struct bytes b, struct arena *mem, struct meta *meta, struct why *why);
@@ -99,5 +139,9 @@ MUST_USE enum err record_read_watermark(struct bytes b, struct arena *mem, struc
 MUST_USE enum err record_read_spec(struct bytes b, struct arena *mem, struct run_spec *spec, struct why *why);
 MUST_USE enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, struct why *why);
 MUST_USE enum err record_read_idempotency(struct bytes b, struct arena *mem, struct idempotency_record *record, struct why *why);
+MUST_USE enum err record_read_history(struct bytes b, struct arena *mem, struct history_record *history, struct why *why);
+MUST_USE enum err record_read_endings(struct bytes b, struct arena *mem, struct endings_record *endings, struct why *why);
+MUST_USE enum err record_read_purge(struct bytes b, struct arena *mem, struct purge_record *purge, struct why *why);
+MUST_USE enum err record_read_audit(struct bytes b, struct arena *mem, struct audit_record *audit, struct why *why);
 
 #endif

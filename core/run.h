@@ -141,6 +141,7 @@ struct run {
     bool head;                       /* goes before its class: it was resumed */
     uint64_t order;                  /* its place there and among its name's runs; 0: none yet */
     int64_t queued_at_ms, started_at_ms, paused_at_ms, resumed_at_ms, ended_at_ms;
+    uint64_t ended_ticket;           /* of the turn that it ended in */
     int64_t not_before_ms, leased_at_ms, nominal_ms;
     int64_t worked_ms;               /* in attempts that are over */
     int64_t lease_ttl_ms;

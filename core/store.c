@@ -22,6 +22,9 @@ const char *store_family_name(enum store_family family)
         [FAMILY_WATERMARK] = "watermark",
         [FAMILY_IDEMPOTENCY] = "idempotency",
         [FAMILY_AUDIT] = "audit",
+        [FAMILY_ENDINGS] = "endings",
+        [FAMILY_HISTORY] = "history",
+        [FAMILY_PURGE] = "purge",
     };
 
     assert(family < STORE_FAMILY_COUNT && names[family] != NULL);

@@ -18,7 +18,7 @@
 #define STORE_FAMILIES(X)                                                          \
     X(META) X(ORG) X(COUNTERS) X(SYNC) X(SPEC) X(WAITING) X(ACTIVE) X(ENDED)       \
     X(CHECKPOINT) X(READY) X(BEHIND) X(TIMER) X(SCHEDULE) X(WATERMARK)             \
-    X(IDEMPOTENCY) X(AUDIT)
+    X(IDEMPOTENCY) X(AUDIT) X(ENDINGS) X(HISTORY) X(PURGE)
 
 enum store_family {
 #define STORE_FAMILY(name) FAMILY_##name,

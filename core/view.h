@@ -77,4 +77,22 @@ MUST_USE enum err view_syncs(struct view *view, struct bytes org, struct bytes a
                              uint32_t max, struct sync_view **syncs, uint32_t *count,
                              struct why *why);
 
+/* Who did what. */
+struct audit_entry {
+    uint64_t ticket;             /* unique, in the order of the log */
+    int64_t at_ms;
+    struct bytes actor, action, org, subject, reason, peer;   /* org empty: the whole server */
+};
+
+struct audit_filter {
+    int64_t since_ms, until_ms;  /* at or after; before; 0: any */
+    uint64_t before;             /* older than this ticket: the page token; 0: the newest */
+};
+
+/* Newest first; org empty: of everybody. `next` is the page token of what
+ * follows, 0 at the end. A call looks at no more than 10,000 entries. */
+MUST_USE enum err view_audit(struct view *view, struct bytes org, const struct audit_filter *filter,
+                             uint32_t max, struct audit_entry **entries, uint32_t *count,
+                             uint64_t *next, struct why *why);
+
 #endif

@@ -567,11 +567,16 @@ bool fake_store_open_backup(struct fake_store *store, const char *directory,
     return true;
 }
 
+size_t fake_store_count_of(struct fake_store *store, enum store_family family)
+{
+    return count_nodes(store->durable.roots[family]);
+}
+
 size_t fake_store_count(struct fake_store *store)
 {
     size_t count = 0;
 
     for (size_t f = 0; f < STORE_FAMILY_COUNT; f++)
-        count += count_nodes(store->durable.roots[f]);
+        count += fake_store_count_of(store, (enum store_family)f);
     return count;
 }

@@ -60,5 +60,6 @@ bool fake_store_open_backup(struct fake_store *store, const char *directory,
 
 /* Entries of all families. */
 size_t fake_store_count(struct fake_store *store);
+size_t fake_store_count_of(struct fake_store *store, enum store_family family);
 
 #endif

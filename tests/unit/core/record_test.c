@@ -158,6 +158,7 @@ static void assert_same_run(struct run a, struct run b)
     SAME(paused_at_ms);
     SAME(resumed_at_ms);
     SAME(ended_at_ms);
+    SAME(ended_ticket);
     SAME(not_before_ms);
     SAME(leased_at_ms);
     SAME(nominal_ms);
@@ -183,7 +184,7 @@ static void a_run_is_read_as_it_was_written(void **state)
         full_run(),
         { .state = RUN_QUEUED, .progress = -1, .ready = true, .order = 1 },
         { .state = RUN_BACKOFF, .progress = 0, .not_before_ms = 1 },
-        { .state = RUN_COMPLETED, .progress = 100, .ended_at_ms = 1 },
+        { .state = RUN_COMPLETED, .progress = 100, .ended_at_ms = 1, .ended_ticket = 2 },
     };
     struct why why;
 
@@ -229,9 +230,8 @@ static void a_specification_is_read_as_it_was_written(void **state)
 
 static void a_sync_is_read_as_it_was_written(void **state)
 {
-    struct sync_record a = {
-        1, 2, 3, 4, true, true, { text("bob"), text("why"), 5 }, 6, 7, 8, { 9, 0, 11 }, 3, 12
-    };
+    struct sync_record a = { 1, 2, 3, 4, true, true, { text("bob"), text("why"), 5 }, 6, 7, 8,
+                             { 9, 0, 11 }, 3, 12, { 13, 14 }, 2, 15, 16 };
     struct sync_record b;
     struct why why;
 
@@ -251,7 +251,11 @@ static void a_sync_is_read_as_it_was_written(void **state)
     SAME(cancelled);
     SAME(duration_count);
     SAME(last_completed_at_ms);
+    SAME(recent_count);
+    SAME(history_chunks);
+    SAME(history_from);
     assert_memory_equal(a.durations_ms, b.durations_ms, sizeof a.durations_ms);
+    assert_memory_equal(a.recent, b.recent, sizeof a.recent);
 }
 
 static void a_schedule_is_read_as_it_was_written(void **state)
@@ -276,7 +280,7 @@ static void the_small_records_are_read_as_they_were_written(void **state)
     struct meta meta = { SCHEMA_VERSION, 2, UINT64_MAX }, meta_read;
     struct counters counters = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 }, counters_read;
     struct watermark_record marks = { .count = WATERMARK_HISTORY_MAX }, marks_read;
-    struct org_record a = { 1, text("Example"), 2, 3, 4, 5, UINT64_MAX }, b;
+    struct org_record a = { 1, text("Example"), 2, 3, 4, 5, UINT64_MAX, 6, 7, 8 }, b;
     struct why why;
 
     (void)state;
@@ -300,6 +304,65 @@ static void the_small_records_are_read_as_they_were_written(void **state)
     SAME(max_requests_per_second);
     SAME(weight);
     SAME(max_queued);
+    SAME(keep_completed_ms);
+    SAME(keep_failed_ms);
+    SAME(keep_runs);
+}
+
+static void ends_are_read_as_they_were_written(void **state)
+{
+    struct ending endings[] = { { 1, 2, RUN_COMPLETED }, { UINT64_MAX, UINT32_MAX, RUN_FAILED } };
+    struct endings_record ends = { 3, endings, 2 }, ends_read;
+    struct history_record history = { { 4, UINT64_MAX }, 2 }, history_read;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(record_read_endings(record_write_endings(&ends, mem), mem, &ends_read, &why), OK);
+    assert_int_equal(ends_read.ended_at_ms, 3);
+    assert_int_equal(ends_read.count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ends_read.endings[i].run, endings[i].run);
+        assert_int_equal(ends_read.endings[i].name, endings[i].name);
+        assert_int_equal(ends_read.endings[i].state, endings[i].state);
+    }
+    assert_int_equal(record_read_history(record_write_history(&history, mem), mem, &history_read,
+                                         &why), OK);
+    assert_int_equal(history_read.count, 2);
+    assert_memory_equal(history_read.runs, history.runs, 2 * sizeof history.runs[0]);
+}
+
+static void a_purge_is_read_as_it_was_written(void **state)
+{
+    struct purge_record a = { 1, text("orders"), RUN_FAILED, 2, 3, 4, 5 }, b;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(record_read_purge(record_write_purge(&a, mem), mem, &b, &why), OK);
+    SAME(older_than_ms);
+    SAME_BYTES(name);
+    SAME(state);
+    SAME(purge_epoch);
+    SAME(completed);
+    SAME(failed);
+    SAME(cancelled);
+}
+
+static void an_audit_entry_is_read_as_it_was_written(void **state)
+{
+    struct audit_record a = { 1, text("bob"), text("pause"), text("acme"), text("orders"),
+                              text("why"), text("10.0.0.1:5"), 6 }, b;
+    struct why why;
+
+    (void)state;
+    assert_int_equal(record_read_audit(record_write_audit(&a, mem), mem, &b, &why), OK);
+    SAME(at_ms);
+    SAME_BYTES(actor);
+    SAME_BYTES(action);
+    SAME_BYTES(org);
+    SAME_BYTES(subject);
+    SAME_BYTES(reason);
+    SAME_BYTES(peer);
+    SAME(org_number);
 }
 
 static struct idempotency_record an_answer(void)
@@ -357,7 +420,11 @@ static void read_as_everything(struct bytes b)
     struct meta meta;
     struct run run;
     struct idempotency_record stored;
-    enum err errors[9];
+    struct endings_record endings;
+    struct history_record history;
+    struct purge_record order;
+    struct audit_record entry;
+    enum err errors[13];
     int64_t times[SCHEDULE_RUNS_SHOWN];
 
     errors[0] = record_read_run(b, scratch, &run, &why);
@@ -375,9 +442,14 @@ static void read_as_everything(struct bytes b)
     errors[5] = record_read_counters(b, scratch, &counters, &why);
     errors[6] = record_read_org(b, scratch, &org, &why);
     errors[7] = record_read_meta(b, scratch, &meta, &why);
-    errors[8] = record_read_idempotency(b, scratch, &stored, &why);
-    assert_true(errors[8] != OK || (stored.id != 0 && run_is_sound(&stored.run)));
-    for (int i = 0; i < 9; i++)
+    errors[8] = record_read_endings(b, scratch, &endings, &why);
+    errors[9] = record_read_history(b, scratch, &history, &why);
+    assert_true(errors[9] != OK || history.count <= HISTORY_CHUNK_RUNS);
+    errors[10] = record_read_purge(b, scratch, &order, &why);
+    errors[11] = record_read_audit(b, scratch, &entry, &why);
+    errors[12] = record_read_idempotency(b, scratch, &stored, &why);
+    assert_true(errors[12] != OK || (stored.id != 0 && run_is_sound(&stored.run)));
+    for (int i = 0; i < 13; i++)
         assert_true(errors[i] == OK || errors[i] == ERR_CORRUPT);
     arena_free(scratch);
 }
@@ -421,6 +493,9 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
                                 .durations_ms = { 1, 2 },
                                 .duration_count = 2 };
     struct idempotency_record answer = an_answer();
+    struct ending ending = { 1, 2, RUN_COMPLETED };
+    struct endings_record ends = { 3, &ending, 1 };
+    struct history_record history = { { 4, UINT64_MAX }, 2 };
 
     (void)state;
     damage_in_every_way(record_write_run(&run, mem));
@@ -428,6 +503,8 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
     damage_in_every_way(record_write_schedule(&schedule, mem));
     damage_in_every_way(record_write_sync(&sync, mem));
     damage_in_every_way(record_write_idempotency(&answer, mem));
+    damage_in_every_way(record_write_endings(&ends, mem));
+    damage_in_every_way(record_write_history(&history, mem));
 }
 
 /* A newer program's fields: number 100 as varint, 101 as bytes. */
@@ -489,6 +566,9 @@ int main(void)
         cmocka_unit_test(a_schedule_is_read_as_it_was_written),
         cmocka_unit_test(the_small_records_are_read_as_they_were_written),
         cmocka_unit_test(an_answer_is_read_as_it_was_written),
+        cmocka_unit_test(ends_are_read_as_they_were_written),
+        cmocka_unit_test(a_purge_is_read_as_it_was_written),
+        cmocka_unit_test(an_audit_entry_is_read_as_it_was_written),
         cmocka_unit_test(damaged_bytes_make_sense_or_are_corrupt),
         cmocka_unit_test(unknown_fields_are_passed_over),
         cmocka_unit_test(a_full_memory_is_a_limit),
