@@ -105,14 +105,18 @@ static const struct api_field fields[] = {
     { "JobOptions.maxRetries", .text = "Attempts in a row without progress", .min = 0, .max = 100,
       .preset = "3" },
     { "Schedule.startAt", .text = "The first firing is the first match at or after this" },
-    { "Schedule.endAt", .text = "No firing at or after this" },
+    { "Schedule.endAt", .text = "No firing is due after this" },
     { "Schedule.repeat", .text = "How often; weekly and monthly take their day from startAt" },
-    { "Schedule.time", .text = "Wall clock, HH:MM or HH:MM:SS",
+    { "Schedule.time", .text = "Wall clock, HH:MM or HH:MM:SS; absent: that of startAt",
       .pattern = "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$" },
     { "Schedule.timezone", .text = "IANA name", .preset = "\"UTC\"" },
-    { "Schedule.cron", .text = "Five fields, instead of repeat" },
-    { "Schedule.interval", .text = "ISO 8601 duration of at least a second, instead of repeat" },
-    { "Schedule.jitter", .text = "Fires up to so much later, by chance" },
+    { "Schedule.cron", .text = "Minute, hour, day of month, month, day of week; or @daily and its "
+                               "like; instead of repeat" },
+    { "Schedule.interval",
+      .text = "ISO 8601 duration of at least a second, counted from startAt; instead of repeat" },
+    { "Schedule.jitter", .text = "Each run starts up to so much later than it is due, at most a "
+                                 "day; by how much is fixed for "
+                                 "each" },
     { "Schedule.maxRuns", .text = "Fires at most so often" },
     { "Schedule.overlap", .text = "What a firing does while the last one's job is not over",
       .preset = "\"bufferOne\"" },
