@@ -134,16 +134,27 @@ static void end_answer(struct exchange *stream, const struct rpc_status *status)
 static void on_done(struct client_call *call, const struct rpc_status *status)
 {
     struct exchange *stream = container_of(call, struct exchange, call);
+    struct rpc_status shown = *status;
 
     loop_timer_stop(channel_loop(stream->all->channel), &stream->calm);
     stream->all->streams--;
-    if (status->code == RPC_OK)
+    if (stream->is_stopped)
+        rpc_status_set(&shown, RPC_UNAVAILABLE, "the service is stopping: watch again later");
+    if (shown.code == RPC_OK)
         begin_answer(stream);
-    exchange_count(stream, stream->has_message ? 200 : http_status_of(status->code));
+    exchange_count(stream, stream->has_message ? 200 : http_status_of(shown.code));
     if (stream->has_message)
-        end_answer(stream, status);
+        end_answer(stream, &shown);
     else
-        answer_status(stream->http, status);
+        answer_status(stream->http, &shown);
+}
+
+static void on_stop(struct http_request *http)
+{
+    struct exchange *stream = http->tag;
+
+    stream->is_stopped = true;
+    client_call_cancel(&stream->call);
 }
 
 static void on_writable(struct http_request *http)
@@ -171,7 +182,7 @@ void event_stream_begin(struct exchange *stream)
     }
     stream->all->streams++;
     stream->calm.fire = on_calm;
-    stream->http->on_stop = exchange_cancel;
+    stream->http->on_stop = on_stop;
     stream->http->on_writable = on_writable;
     loop_timer_start(channel_loop(stream->all->channel), &stream->calm, CALM_MS);
     exchange_start_call(stream, 0, on_message, on_done);

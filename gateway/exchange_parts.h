@@ -18,6 +18,7 @@ struct exchange { /* lives in the HTTP request's memory */
     bool has_message;
     bool is_refused; /* by the route's accepts() */
     struct loop_timer calm;       /* of an event stream */
+    bool is_stopped;              /* because the gateway is */
     struct metrics_text *metrics; /* of a metrics page */
 };
 

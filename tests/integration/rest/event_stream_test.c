@@ -437,7 +437,7 @@ static void closing_the_gateway_ends_its_streams(void **state)
     receive_until(open, "id: 10\n\n");
     receive_until(stalled, "job_0");
     gateway_close(f->gateway, 200);
-    receive_until(open, "\r\n0\r\n\r\n");
+    assert_non_null(strstr(receive_until(open, "\r\n0\r\n\r\n"), ": UNAVAILABLE\n\n"));
     assert_at_end(open);
     close(stalled);
     assert_int_equal(gateway_open(&options, &f->gateway, NULL), OK);
