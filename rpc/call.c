@@ -91,6 +91,13 @@ const char *call_actor(struct rpc_call *call)
     return call->actor;
 }
 
+const char *call_peer(struct rpc_call *call)
+{
+    const char *at = strrchr(call->actor, '@');
+
+    return at != NULL ? at + 1 : "";
+}
+
 bool call_is_over(struct rpc_call *call)
 {
     return call->over || call->ended;

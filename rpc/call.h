@@ -43,6 +43,9 @@ const char *call_metadata_at(struct rpc_call *call, const char *name, size_t ind
 int64_t call_time_left_ms(struct rpc_call *call);
 /* Who calls: "token:abc", "cert:CN", or "anonymous@127.0.0.1:1234". */
 const char *call_actor(struct rpc_call *call);
+/* Where the call comes from: the address at the end of call_actor(); "" if it
+ * has none. */
+const char *call_peer(struct rpc_call *call);
 bool call_is_over(struct rpc_call *call);
 
 /* Runs once when the peer has cancelled, the deadline has passed, the

@@ -157,5 +157,10 @@ Sync__V1__Org *build_org(struct builder *builder, struct bytes id, struct bytes 
     org->limits->max_queued = limits->max_queued;
     org->limits->max_requests_per_second = limits->max_requests_per_second;
     org->limits->weight = limits->weight;
+    if (limits->keep_completed_ms != 0)
+        org->limits->keep_completed = build_duration(builder, limits->keep_completed_ms);
+    if (limits->keep_failed_ms != 0)
+        org->limits->keep_failed = build_duration(builder, limits->keep_failed_ms);
+    org->limits->keep_runs = limits->keep_runs;
     return org;
 }

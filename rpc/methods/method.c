@@ -108,6 +108,7 @@ static void post_request(struct method_call *m)
 {
     m->core.base.mem = m->mem;
     m->core.base.done = core_done;
+    m->core.base.peer = bytes_of_text(call_peer(m->call));
     engine_post(m->methods->engine, &m->core.base);
 }
 

@@ -133,7 +133,8 @@ METHOD_START(get_org);
 METHOD_START(list_orgs);
 METHOD_START(backup);
 METHOD_START(drain);
-/* Tokens and audit. */
+METHOD_START(list_audit);
+/* Tokens. */
 METHOD_START(not_built);
 
 #endif

@@ -50,6 +50,7 @@ static enum err read_backup(struct method_call *m, struct view *view)
 static enum err prepare_drain(struct method_call *m)
 {
     m->core.base.verb = QUEUE_DRAIN;
+    m->core.drain.actor = bytes_of_text(call_actor(m->call));
     return OK;
 }
 

@@ -2,6 +2,20 @@
 
 /* PutOrg, GetOrg, ListOrgs: organisations and their limits. */
 
+static const int64_t KEEP_MS_MAX = 100LL * 365 * 24 * 3600 * 1000;
+
+static enum err read_retention(const Sync__V1__OrgLimits *limits, struct org_limits *out,
+                               struct why *why)
+{
+    enum err e = read_duration(limits->keep_completed, "org.limits.keepCompleted", KEEP_MS_MAX,
+                               &out->keep_completed_ms, why);
+
+    out->keep_runs = limits->keep_runs;
+    return e == OK ? read_duration(limits->keep_failed, "org.limits.keepFailed", KEEP_MS_MAX,
+                                   &out->keep_failed_ms, why)
+                   : e;
+}
+
 static enum err prepare_put(struct method_call *m)
 {
     const Sync__V1__PutOrgRequest *request = m->request;
@@ -13,14 +27,16 @@ static enum err prepare_put(struct method_call *m)
     put->base.verb = QUEUE_PUT_ORG;
     put->org = bytes_of_text(org->id);
     put->name = bytes_of_text(org->name);
-    if (org->limits != NULL)
-        put->limits = (struct org_limits){
-            .max_active = org->limits->max_active,
-            .max_queued = org->limits->max_queued,
-            .max_requests_per_second = org->limits->max_requests_per_second,
-            .weight = org->limits->weight,
-        };
-    return OK;
+    put->actor = bytes_of_text(call_actor(m->call));
+    if (org->limits == NULL)
+        return OK;
+    put->limits = (struct org_limits){
+        .max_active = org->limits->max_active,
+        .max_queued = org->limits->max_queued,
+        .max_requests_per_second = org->limits->max_requests_per_second,
+        .weight = org->limits->weight,
+    };
+    return read_retention(org->limits, &put->limits, &m->why);
 }
 
 static void *reply_put(struct method_call *m, struct builder *builder)

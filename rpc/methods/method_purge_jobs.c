@@ -1,29 +1,40 @@
 #include "rpc/methods/method.h"
 
-/* PurgeJobs: everything of the organisation that has ended. */
+/* PurgeJobs: what of the organisation has ended, or the part of it that a
+ * filter names. */
 
-static enum err refuse_filter(struct method_call *m, const char *field)
+static enum err read_status(Sync__V1__JobStatus status, enum run_state *state, struct why *why)
 {
-    return err_because(&m->why, ERR_UNSUPPORTED,
-                       "%s: this server purges all ended jobs or none; leave it out", field);
+    switch ((int)status) {
+    case SYNC__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED:
+        *state = RUN_NONE;
+        return OK;
+    case SYNC__V1__JOB_STATUS__JOB_STATUS_COMPLETED:
+        *state = RUN_COMPLETED;
+        return OK;
+    case SYNC__V1__JOB_STATUS__JOB_STATUS_FAILED:
+        *state = RUN_FAILED;
+        return OK;
+    case SYNC__V1__JOB_STATUS__JOB_STATUS_CANCELLED:
+        *state = RUN_CANCELLED;
+        return OK;
+    default:
+        return refuse_field(why, "status", "must be completed, failed or cancelled");
+    }
 }
 
 static enum err prepare(struct method_call *m)
 {
     const Sync__V1__PurgeJobsRequest *request = m->request;
     struct purge_request *purge = &m->core.purge;
+    enum err e = read_status(request->status, &purge->state, &m->why);
 
-    if (request->older_than != NULL)
-        return refuse_filter(m, "olderThan");
-    if (request->name[0] != '\0')
-        return refuse_filter(m, "name");
-    if (request->status != SYNC__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED)
-        return refuse_filter(m, "status");
     purge->base.verb = QUEUE_PURGE;
     purge->org = m->org;
     purge->actor = bytes_of_text(call_actor(m->call));
+    purge->name = bytes_of_text(request->name);
     purge->dry_run = request->dry_run;
-    return OK;
+    return e == OK ? read_time(request->older_than, "olderThan", &purge->older_than_ms, &m->why) : e;
 }
 
 static void *reply(struct method_call *m, struct builder *builder)

@@ -111,6 +111,7 @@ static enum err prepare_job(struct batch *batch, struct batch_job *job,
     job->batch = batch;
     submit->base.mem = batch->mem;
     submit->base.done = job_done;
+    submit->base.peer = bytes_of_text(call_peer(batch->call));
     submit->org = batch->org;
     if (e != OK)
         return e;

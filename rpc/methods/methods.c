@@ -55,7 +55,7 @@ static const struct rpc_method admin_methods[] = {
     METHOD(RevokeToken, RPC_UNARY, RPC_RIGHT_ADMIN, revoke_token, not_built),
     UNARY(Backup, RPC_RIGHT_ADMIN, backup),
     UNARY(Drain, RPC_RIGHT_ADMIN, drain),
-    METHOD(ListAudit, RPC_UNARY, RPC_RIGHT_ADMIN, list_audit, not_built),
+    UNARY(ListAudit, RPC_RIGHT_ADMIN, list_audit),
 };
 
 enum { SERVICE_COUNT = 3 };
@@ -135,6 +135,7 @@ static void drain_core(struct methods *methods)
         return;
     drain->base.verb = QUEUE_DRAIN;
     drain->base.done = drain_done;
+    drain->actor = bytes_of_text("the server itself");
     engine_post(methods->engine, &drain->base);
 }
 

@@ -165,6 +165,36 @@ class SyncctlTest(unittest.TestCase):
         self.assertEqual(self.json("list", org=org)["jobs"], [])
         self.assertEqual(self.json("purge", org=org)["purgedJobs"]["completed"], 0)
 
+    def test_purge_takes_what_its_flags_name(self):
+        org = "filters"
+        self.ctl("queue", "a", *QUEUE, "--wait", org=org)
+        self.ctl("queue", "b", *QUEUE, "--wait", org=org)
+        for flags in (("--status", "failed"), ("--older-than", "2020-01-01T00:00:00Z")):
+            self.assertEqual(self.json("purge", *flags, org=org)["purgedJobs"]["completed"], 0)
+        purged = self.json("purge", "--name", "a", "--status", "completed", org=org)
+        self.assertEqual(purged["purgedJobs"]["completed"], 1)
+        self.assertEqual([job["name"] for job in self.json("list", org=org)["jobs"]], ["b"])
+        self.assertIn("purged 1 completed", self.ctl("purge", "--name", "b", org=org).stdout)
+        self.ctl("purge", "--name", "not a name", org=org, status=2)
+
+    def test_audit_tells_who_did_what(self):
+        org = "audited"
+        self.json("queue", "watched", *slow(400, 300), org=org)
+        self.ctl("cancel", "watched", "--reason", "not today", org=org)
+        self.ctl("purge", "--name", "watched", org=org)
+        entries = self.json("audit", org=org)["entries"]
+        self.assertEqual([entry["action"] for entry in entries], ["purge", "cancel"])
+        self.assertEqual(entries[1]["subject"], "watched")
+        self.assertEqual(entries[1]["reason"], "not today")
+        self.assertRegex(entries[1]["peer"], r"^127\.0\.0\.1:\d+$")
+        self.assertTrue(entries[1]["actor"])
+        self.assertEqual(len(self.json("audit", "-n", "1", org=org)["entries"]), 1)
+        self.assertEqual(
+            self.json("audit", "--until", entries[1]["at"], org=org).get("entries", []), [])
+        table = self.ctl("audit", org=None).stdout
+        self.assertIn("not today", table)
+        self.assertIn("FROM", table)
+
     def test_a_schedule_shows_when_it_runs(self):
         org = "schedules"
         queued = self.json("queue", "nightly", "--type", "scheduled", "--source", "demo",
@@ -187,7 +217,7 @@ class SyncctlTest(unittest.TestCase):
     def test_help_is_there_for_every_command(self):
         overview = self.ctl("--help", org=None).stdout
         for command in ("info", "queue", "list", "show", "watch", "pause", "resume", "cancel",
-                        "retry", "purge", "syncs"):
+                        "retry", "purge", "syncs", "audit"):
             self.assertIn(command, overview)
             text = self.ctl(command, "--help", org=None).stdout
             self.assertIn(f"usage: syncctl {command}", text)

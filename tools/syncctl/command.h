@@ -19,6 +19,6 @@ struct command {
 
 extern const struct command command_info, command_queue, command_list, command_show,
     command_watch, command_pause, command_resume, command_cancel, command_retry, command_purge,
-    command_syncs;
+    command_syncs, command_audit;
 
 #endif

@@ -10,7 +10,7 @@
 static const struct command *const commands[] = {
     &command_info,  &command_queue, &command_list,   &command_show,
     &command_watch, &command_pause, &command_resume, &command_cancel,
-    &command_retry, &command_purge, &command_syncs,
+    &command_retry, &command_purge, &command_syncs, &command_audit,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -57,7 +57,9 @@ static enum exit_status run(struct session *session)
 const struct command command_purge = {
     .name = "purge",
     .operands = "",
-    .summary = "Delete the ended jobs; syncs, schedules and counters stay",
+    .summary = "Delete ended jobs; syncs, schedules and counters stay",
+    .help = "With a filter the answer comes when the last matching job is gone: give --timeout\n"
+            "more where there are millions. A purge that has begun is carried through.\n",
     .settings = settings,
     .setting_count = PURGE_SETTINGS,
     .run = run,

@@ -88,6 +88,24 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
     [SYNCD_ORGS_MAX] = {
         .name = "orgs-max", .type = SETTING_NUMBER, .fallback = "100000", .least = 1,
         .most = 10000000, .help = "Organisations, created at their first use." },
+    [SYNCD_KEEP_COMPLETED] = {
+        .name = "keep-completed", .type = SETTING_DURATION, .fallback = "7d",
+        .most = 36500LL * DAY_MS,
+        .help = "How long completed and cancelled jobs are kept; 0 is for ever." },
+    [SYNCD_KEEP_FAILED] = {
+        .name = "keep-failed", .type = SETTING_DURATION, .fallback = "30d",
+        .most = 36500LL * DAY_MS, .help = "How long failed jobs are kept; 0 is for ever." },
+    [SYNCD_KEEP_RUNS] = {
+        .name = "keep-runs", .type = SETTING_NUMBER, .fallback = "1000", .most = UINT32_MAX,
+        .help = "How many completed and cancelled jobs of one sync are kept at least, and hardly"
+                " more; 0 is all." },
+    [SYNCD_KEEP_AUDIT] = {
+        .name = "keep-audit", .type = SETTING_DURATION, .fallback = "90d",
+        .most = 36500LL * DAY_MS,
+        .help = "How long entries of the audit log are kept; 0 is for ever." },
+    [SYNCD_AUDIT_QUEUE] = {
+        .name = "audit-queue", .type = SETTING_SWITCH,
+        .help = "An audit entry for each queued job, too. The job itself tells who queued it." },
     [SYNCD_SHUTDOWN_GRACE] = {
         .name = "shutdown-grace", .type = SETTING_DURATION, .fallback = "10s",
         .most = 600 * SECOND_MS,
@@ -163,6 +181,11 @@ static void read_queue(const struct settings *settings, struct queue_options *op
     options->attempts_max = (uint32_t)settings_number(settings, SYNCD_ATTEMPTS_MAX);
     options->expiries_max = (uint32_t)settings_number(settings, SYNCD_EXPIRIES_MAX);
     options->orgs_max = (uint32_t)settings_number(settings, SYNCD_ORGS_MAX);
+    options->keep_completed_ms = settings_number(settings, SYNCD_KEEP_COMPLETED);
+    options->keep_failed_ms = settings_number(settings, SYNCD_KEEP_FAILED);
+    options->keep_runs = (uint32_t)settings_number(settings, SYNCD_KEEP_RUNS);
+    options->keep_audit_ms = settings_number(settings, SYNCD_KEEP_AUDIT);
+    options->audit_submits = settings_switch(settings, SYNCD_AUDIT_QUEUE);
 }
 
 enum err syncd_config_read(const struct settings *settings, struct syncd_config *config,

@@ -490,6 +490,22 @@ class Purging(Case):
         self.assertEqual(purged["purgedJobs"]["completed"], 1)
         self.assertEqual(len(self.jobs()), 1)
 
+    def test_filters_take_what_they_name(self):
+        one = self.worker()
+        self.run_to_the_end(one, "a")
+        self.run_to_the_end(one, "b")
+        self.run_to_the_end(one, "b", fails=True)
+        for query, left in (("olderThan=2020-01-01T00:00:00Z", 3), ("status=cancelled", 3),
+                            ("name=b&status=failed", 2), ("name=b&dryRun=true", 2), ("name=b", 1),
+                            ("status=completed&olderThan=2099-01-01T00:00:00Z", 0)):
+            self.ok(self.client.get("/sync/purge?" + query))
+            self.assertEqual(len(self.jobs()), left, query)
+
+    def test_filters_in_a_body_count_the_same(self):
+        self.run_to_the_end(self.worker(), "a")
+        purged = self.ok(self.client.post("/sync/purge", {"name": "a", "status": "completed"}))
+        self.assertEqual(purged["purgedJobs"], {"completed": 1, "failed": 0, "cancelled": 0})
+
 
 class Lists(Case):
     def test_pages_and_filters(self):
@@ -602,6 +618,9 @@ class BadInput(Case):
         ("GET", "/sync/jobs?since=monday", 400, "Bad Request", "since"),
         ("GET", "/sync/jobs?colour=red", 400, "Bad Request", "colour"),
         ("GET", "/sync/purge?dryRun=perhaps", 400, "Bad Request", "dryRun"),
+        ("GET", "/sync/purge?status=active", 400, "Bad Request", "status"),
+        ("GET", "/sync/purge?olderThan=yesterday", 400, "Bad Request", "olderThan"),
+        ("GET", "/sync/purge?name=a%20b", 400, "Bad Request", "name"),
         ("GET", "/sync/nothing", 404, "Not Found", ""),
         ("GET", "/sync/queue", 405, "Method Not Allowed", "POST"),
         ("PUT", "/sync/purge", 405, "Method Not Allowed", "GET"),

@@ -148,13 +148,72 @@ static void what_is_promised_and_not_built_says_so(void **state)
 {
     struct methods_fixture *f = *state;
     Sync__V1__CreateTokenRequest create = SYNC__V1__CREATE_TOKEN_REQUEST__INIT;
-    Sync__V1__ListAuditRequest audit = SYNC__V1__LIST_AUDIT_REQUEST__INIT;
 
     assert_null(ask(f, ADMIN_PATH, CreateToken, create_token, &create));
     assert_failed(f, RPC_UNIMPLEMENTED, "");
     assert_non_null(strstr(f->status.message, "CreateToken"));
+}
+
+/* Who, when, what, from where; newest first, a page at a time. */
+static void the_audit_log_is_listed(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__ListAuditRequest audit = SYNC__V1__LIST_AUDIT_REQUEST__INIT;
+    Sync__V1__ListAuditResponse *page;
+    Sync__V1__AuditEntry *entry;
+
+    queue_job(f, "orders");
+    assert_non_null(pause_job(f, "orders"));
+    audit.org_id = (char *)ORG;
+    page = ask(f, ADMIN_PATH, ListAudit, list_audit, &audit);
+    assert_int_equal(page->n_entries, 1);
+    entry = page->entries[0];
+    assert_string_equal(entry->action, "pause");
+    assert_string_equal(entry->subject, "orders");
+    assert_string_equal(entry->org_id, ORG);
+    assert_true(entry->actor[0] != '\0');
+    assert_non_null(entry->at);
+    assert_non_null(pause_job(f, "orders"));
+    audit.page_size = 1;
+    page = ask(f, ADMIN_PATH, ListAudit, list_audit, &audit);
+    assert_int_equal(page->n_entries, 1);
+    assert_string_not_equal(page->next_page_token, "");
+    audit.page_token = page->next_page_token;
+    page = ask(f, ADMIN_PATH, ListAudit, list_audit, &audit);
+    assert_int_equal(page->n_entries, 1);
+    assert_string_equal(page->next_page_token, "");
+    audit.page_token = (char *)"12";
     assert_null(ask(f, ADMIN_PATH, ListAudit, list_audit, &audit));
-    assert_failed(f, RPC_UNIMPLEMENTED, "");
+    assert_failed(f, RPC_INVALID_ARGUMENT, "pageToken");
+    audit.page_token = (char *)"";
+    audit.org_id = (char *)"nobody";
+    page = ask(f, ADMIN_PATH, ListAudit, list_audit, &audit);
+    assert_int_equal(page->n_entries, 0);
+}
+
+static void an_organisations_retention_is_set_and_shown(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__PutOrgRequest put = SYNC__V1__PUT_ORG_REQUEST__INIT;
+    Sync__V1__Org org = SYNC__V1__ORG__INIT;
+    Sync__V1__OrgLimits limits = SYNC__V1__ORG_LIMITS__INIT;
+    Google__Protobuf__Duration day;
+    Sync__V1__PutOrgResponse *response;
+
+    google__protobuf__duration__init(&day);
+    day.seconds = 86400;
+    limits.keep_completed = &day;
+    limits.keep_runs = 10;
+    org.id = (char *)"short-memory";
+    org.limits = &limits;
+    put.org = &org;
+    response = ask(f, ADMIN_PATH, PutOrg, put_org, &put);
+    assert_int_equal(response->org->limits->keep_completed->seconds, 86400);
+    assert_null(response->org->limits->keep_failed);
+    assert_int_equal(response->org->limits->keep_runs, 10);
+    day.seconds = -1;
+    assert_null(ask(f, ADMIN_PATH, PutOrg, put_org, &put));
+    assert_failed(f, RPC_INVALID_ARGUMENT, "org.limits.keepCompleted");
 }
 
 int main(void)
@@ -167,6 +226,8 @@ int main(void)
         TEST(a_backup_holds_what_was_answered),
         TEST(a_drain_stops_leases_and_is_shown),
         TEST(what_is_promised_and_not_built_says_so),
+        TEST(the_audit_log_is_listed),
+        TEST(an_organisations_retention_is_set_and_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

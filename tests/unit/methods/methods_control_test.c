@@ -169,21 +169,53 @@ static void purging_counts_what_ended_and_then_nothing(void **state)
     assert_non_null(pause_job(f, "c"));
 }
 
-static void purging_by_a_filter_is_not_built_and_purges_nothing(void **state)
+static Sync__V1__PurgedJobs *purge_some(struct methods_fixture *f,
+                                        Sync__V1__PurgeJobsRequest *request)
+{
+    Sync__V1__PurgeJobsResponse *response = ask(f, SYNC_PATH, PurgeJobs, purge_jobs, request);
+
+    return response != NULL ? response->purged_jobs : NULL;
+}
+
+static void purging_by_a_filter_takes_what_matches(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__PurgeJobsRequest request = SYNC__V1__PURGE_JOBS_REQUEST__INIT;
+    Google__Protobuf__Timestamp then = { .base.descriptor = NULL };
+
+    cancel_job(f, queue_job(f, "a")->id);
+    cancel_job(f, queue_job(f, "b")->id);
+    request.name = (char *)"b";
+    request.dry_run = true;
+    assert_int_equal(purge_some(f, &request)->cancelled, 1);
+    request.dry_run = false;
+    assert_int_equal(purge_some(f, &request)->cancelled, 1);
+    assert_int_equal(purge_some(f, &request)->cancelled, 0);
+    request.name = (char *)"";
+    request.status = SYNC__V1__JOB_STATUS__JOB_STATUS_FAILED;
+    assert_int_equal(purge_some(f, &request)->cancelled, 0);
+    google__protobuf__timestamp__init(&then);
+    then.seconds = 1;
+    request.status = SYNC__V1__JOB_STATUS__JOB_STATUS_CANCELLED;
+    request.older_than = &then;
+    assert_int_equal(purge_some(f, &request)->cancelled, 0);
+    then.seconds = 4102444800;
+    assert_int_equal(purge_some(f, &request)->cancelled, 1);
+    assert_int_equal(purge_jobs(f)->cancelled, 0);
+}
+
+static void a_purge_filter_that_makes_no_sense_is_refused(void **state)
 {
     struct methods_fixture *f = *state;
     Sync__V1__PurgeJobsRequest request = SYNC__V1__PURGE_JOBS_REQUEST__INIT;
 
-    cancel_job(f, queue_job(f, "b")->id);
-    request.name = (char *)"b";
-    assert_null(ask(f, SYNC_PATH, PurgeJobs, purge_jobs, &request));
-    assert_failed(f, RPC_UNIMPLEMENTED, "");
-    assert_non_null(strstr(f->status.message, "name"));
-    request.name = (char *)"";
-    request.status = SYNC__V1__JOB_STATUS__JOB_STATUS_FAILED;
-    assert_null(ask(f, SYNC_PATH, PurgeJobs, purge_jobs, &request));
-    assert_non_null(strstr(f->status.message, "status"));
-    assert_int_equal(purge_jobs(f)->cancelled, 1);
+    request.status = SYNC__V1__JOB_STATUS__JOB_STATUS_ACTIVE;
+    assert_null(purge_some(f, &request));
+    assert_failed(f, RPC_INVALID_ARGUMENT, "status");
+    request.status = SYNC__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED;
+    request.name = (char *)"no name";
+    assert_null(purge_some(f, &request));
+    assert_failed(f, RPC_INVALID_ARGUMENT, "name");
 }
 
 int main(void)
@@ -196,7 +228,8 @@ int main(void)
         TEST(a_control_that_names_nothing_or_too_much_is_refused),
         TEST(an_unknown_name_and_anothers_job_are_not_found),
         TEST(purging_counts_what_ended_and_then_nothing),
-        TEST(purging_by_a_filter_is_not_built_and_purges_nothing),
+        TEST(purging_by_a_filter_takes_what_matches),
+        TEST(a_purge_filter_that_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
