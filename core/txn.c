@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* The overlay: a skip list for each family, whose nodes lie in chunks of memory
+/* An overlay: a skip list for each family, whose nodes lie in chunks of memory
  * that are used again from turn to turn. An erased key stays as a node, so
  * nodes only ever appear, and a scan may go on from any of them whatever its
  * visitor wrote meanwhile. */
@@ -30,15 +30,22 @@ struct chunk {
     _Alignas(max_align_t) uint8_t data[];
 };
 
-struct txn {
-    struct store *store;
+/* One batch's writes. */
+struct overlay {
     struct node *heads[STORE_FAMILY_COUNT];
     struct chunk *chunks; /* in use, the one being filled first */
+    size_t count, bytes;
+};
+
+struct txn {
+    struct store *store;
+    struct overlay overlays[2];
+    struct overlay *open;   /* what is written goes here */
+    struct overlay *sealed; /* on its way to the store, or empty: lies below */
     struct chunk *spare;
     size_t spare_count;
     uint64_t dice;
-    size_t count, bytes;
-    struct store_write *writes; /* room for the batch, kept */
+    struct store_write *writes; /* the sealed batch; room for it is kept */
     size_t writes_room;
 };
 
@@ -73,20 +80,21 @@ static void add_chunk(struct txn *txn, size_t size)
         chunk = new_chunk(CHUNK_BYTES);
     }
     chunk->used = 0;
-    chunk->next = txn->chunks;
-    txn->chunks = chunk;
+    chunk->next = txn->open->chunks;
+    txn->open->chunks = chunk;
 }
 
 static void *take(struct txn *txn, size_t size)
 {
     const size_t align = _Alignof(max_align_t);
+    const struct chunk *chunk = txn->open->chunks;
     void *memory;
 
     size = (size + align - 1) / align * align;
-    if (txn->chunks == NULL || txn->chunks->size - txn->chunks->used < size)
+    if (chunk == NULL || chunk->size - chunk->used < size)
         add_chunk(txn, size);
-    memory = txn->chunks->data + txn->chunks->used;
-    txn->chunks->used += size;
+    memory = txn->open->chunks->data + txn->open->chunks->used;
+    txn->open->chunks->used += size;
     return memory;
 }
 
@@ -99,12 +107,12 @@ static struct bytes copy(struct txn *txn, struct bytes bytes)
     return bytes_of(data, bytes.size);
 }
 
-static void recycle_chunks(struct txn *txn)
+static void recycle_chunks(struct txn *txn, struct overlay *overlay)
 {
-    while (txn->chunks != NULL) {
-        struct chunk *chunk = txn->chunks;
+    while (overlay->chunks != NULL) {
+        struct chunk *chunk = overlay->chunks;
 
-        txn->chunks = chunk->next;
+        overlay->chunks = chunk->next;
         if (chunk->size != CHUNK_BYTES || txn->spare_count == CHUNKS_KEPT_MAX) {
             free(chunk);
             continue;
@@ -176,24 +184,24 @@ static struct node *insert(struct txn *txn, struct bytes key, struct node *befor
     }
     node->prev = before[0];
     node->next[0]->prev = node;
-    txn->count++;
-    txn->bytes += key.size;
+    txn->open->count++;
+    txn->open->bytes += key.size;
     return node;
 }
 
 static void write_node(struct txn *txn, enum store_family family, struct bytes key,
                        struct bytes value, bool erased)
 {
-    struct node *head = txn->heads[family], *before[HEIGHT_MAX];
+    struct node *head = txn->open->heads[family], *before[HEIGHT_MAX];
     struct node *node = find(head, key, before);
 
     if (is_at(node, head, key))
-        txn->bytes -= node->value.size;
+        txn->open->bytes -= node->value.size;
     else
         node = insert(txn, key, before);
     node->value = value;
     node->erased = erased;
-    txn->bytes += value.size;
+    txn->open->bytes += value.size;
 }
 
 void txn_put(struct txn *txn, enum store_family family, struct bytes key, struct bytes value)
@@ -208,13 +216,23 @@ void txn_erase(struct txn *txn, enum store_family family, struct bytes key)
 
 /* ---- reading ---- */
 
-enum err txn_get(struct txn *txn, enum store_family family, struct bytes key, struct arena *mem,
-                 struct bytes *value, struct why *why)
+static const struct node *find_written(const struct overlay *overlay, enum store_family family,
+                                       struct bytes key)
+{
+    struct node *head = overlay->heads[family], *node = find_at_or_behind(head, key);
+
+    return is_at(node, head, key) ? node : NULL;
+}
+
+enum err txn_get(struct txn *txn, enum store_family family, struct bytes key,
+                 struct arena *mem, struct bytes *value, struct why *why)
 {
     struct store_reader *reader = &txn->store->reader;
-    struct node *head = txn->heads[family], *node = find_at_or_behind(head, key);
+    const struct node *node = find_written(txn->open, family, key);
 
-    if (!is_at(node, head, key))
+    if (node == NULL && txn->sealed->count > 0)
+        node = find_written(txn->sealed, family, key);
+    if (node == NULL)
         return reader->ops->get(reader, family, key, mem, value, why);
     if (node->erased)
         return ERR_NOT_FOUND;
@@ -301,18 +319,20 @@ static struct node *place_before(struct node *head, const struct store_range *ra
     return range->to.size > 0 ? find_at_or_behind(head, range->to) : head;
 }
 
-enum err txn_scan(struct txn *txn, const struct store_range *range, store_visit_fn *visit,
-                  void *ctx, struct why *why)
+/* A scan of an overlay and of what lies below it. Erased keys hide those below. */
+static enum err scan_over(struct txn *txn, struct overlay *overlay, const struct store_range *range,
+                          store_visit_fn *visit, void *ctx, struct why *why)
 {
     struct store_reader *reader = &txn->store->reader;
-    struct node *head = txn->heads[range->family];
+    struct node *head = overlay->heads[range->family];
     struct merge m = { head, place_before(head, range), range, visit, ctx, false };
     struct node *node;
     enum err e;
 
-    if (range->to.size > 0 && bytes_compare(range->from, range->to) >= 0)
-        return OK;
-    e = reader->ops->scan(reader, range, merge_entry, &m, why);
+    if (overlay == txn->open && txn->sealed->count > 0)
+        e = scan_over(txn, txn->sealed, range, merge_entry, &m, why);
+    else
+        e = reader->ops->scan(reader, range, merge_entry, &m, why);
     if (e != OK)
         return e;
     while (!m.stopped && (node = following(&m)) != NULL)
@@ -320,64 +340,117 @@ enum err txn_scan(struct txn *txn, const struct store_range *range, store_visit_
     return OK;
 }
 
+enum err txn_scan(struct txn *txn, const struct store_range *range, store_visit_fn *visit,
+                  void *ctx, struct why *why)
+{
+    if (range->to.size > 0 && bytes_compare(range->from, range->to) >= 0)
+        return OK;
+    return scan_over(txn, txn->open, range, visit, ctx, why);
+}
+
 /* ---- the end of a turn ---- */
 
-static void make_room(struct txn *txn)
+static void make_room(struct txn *txn, size_t count)
 {
-    if (txn->count <= txn->writes_room)
+    if (count <= txn->writes_room)
         return;
     free(txn->writes);
-    txn->writes_room = 2 * txn->count;
+    txn->writes_room = 2 * count;
     txn->writes = malloc(txn->writes_room * sizeof *txn->writes);
     if (txn->writes == NULL)
         out_of_memory();
 }
 
-static size_t gather(struct txn *txn)
+static void gather(struct txn *txn)
 {
+    const struct overlay *sealed = txn->sealed;
     size_t count = 0;
 
-    make_room(txn);
+    make_room(txn, sealed->count);
     for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++) {
-        struct node *head = txn->heads[f];
+        struct node *head = sealed->heads[f];
 
         for (struct node *node = head->next[0]; node != head; node = node->next[0])
             txn->writes[count++] = (struct store_write){ f, node->erased, node->key, node->value };
     }
-    assert(count == txn->count);
-    return count;
+    assert(count == sealed->count);
+}
+
+static void empty(struct txn *txn, struct overlay *overlay)
+{
+    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++)
+        empty_list(overlay->heads[f]);
+    recycle_chunks(txn, overlay);
+    overlay->count = 0;
+    overlay->bytes = 0;
+}
+
+bool txn_seal(struct txn *txn)
+{
+    struct overlay *sealed = txn->open;
+
+    assert(txn->sealed->count == 0);
+    if (sealed->count == 0)
+        return false;
+    txn->open = txn->sealed;
+    txn->sealed = sealed;
+    gather(txn);
+    return true;
+}
+
+enum err txn_store(struct txn *txn, struct why *why)
+{
+    assert(txn->sealed->count > 0);
+    return txn->store->ops->commit(txn->store, txn->writes, txn->sealed->count, why);
+}
+
+void txn_settle(struct txn *txn)
+{
+    empty(txn, txn->sealed);
 }
 
 enum err txn_commit(struct txn *txn, struct why *why)
 {
-    size_t count;
     enum err e;
 
-    if (txn->count == 0)
+    if (!txn_seal(txn))
         return OK;
-    count = gather(txn);
-    e = txn->store->ops->commit(txn->store, txn->writes, count, why);
-    txn_drop(txn);
+    e = txn_store(txn, why);
+    txn_settle(txn);
     return e;
 }
 
 void txn_drop(struct txn *txn)
 {
-    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++)
-        empty_list(txn->heads[f]);
-    recycle_chunks(txn);
-    txn->count = 0;
-    txn->bytes = 0;
+    empty(txn, txn->open);
 }
 
 size_t txn_count(const struct txn *txn)
 {
-    return txn->count;
+    return txn->open->count;
 }
 
 size_t txn_bytes(const struct txn *txn)
 {
-    return txn->bytes;
+    return txn->open->bytes;
+}
+
+static bool overlay_init(struct overlay *overlay)
+{
+    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++) {
+        overlay->heads[f] = calloc(1, sizeof(struct node) + HEIGHT_MAX * sizeof(struct node *));
+        if (overlay->heads[f] == NULL)
+            return false;
+        empty_list(overlay->heads[f]);
+    }
+    return true;
+}
+
+static void overlay_destroy(struct txn *txn, struct overlay *overlay)
+{
+    recycle_chunks(txn, overlay);
+    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++)
+        free(overlay->heads[f]);
 }
 
 struct txn *txn_new(struct store *store)
@@ -388,13 +461,11 @@ struct txn *txn_new(struct store *store)
         return NULL;
     txn->store = store;
     txn->dice = 88172645463325252u;
-    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++) {
-        txn->heads[f] = calloc(1, sizeof(struct node) + HEIGHT_MAX * sizeof(struct node *));
-        if (txn->heads[f] == NULL) {
-            txn_free(txn);
-            return NULL;
-        }
-        empty_list(txn->heads[f]);
+    txn->open = &txn->overlays[0];
+    txn->sealed = &txn->overlays[1];
+    if (!overlay_init(txn->open) || !overlay_init(txn->sealed)) {
+        txn_free(txn);
+        return NULL;
     }
     return txn;
 }
@@ -403,14 +474,13 @@ void txn_free(struct txn *txn)
 {
     if (txn == NULL)
         return;
-    recycle_chunks(txn);
+    overlay_destroy(txn, &txn->overlays[0]);
+    overlay_destroy(txn, &txn->overlays[1]);
     while (txn->spare != NULL) {
         struct chunk *next = txn->spare->next;
         free(txn->spare);
         txn->spare = next;
     }
-    for (enum store_family f = 0; f < STORE_FAMILY_COUNT; f++)
-        free(txn->heads[f]);
     free(txn->writes);
     free(txn);
 }

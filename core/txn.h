@@ -5,7 +5,7 @@
 
 /* The writes of one turn: an overlay over the store that reads its own writes
  * and becomes one sorted, atomic batch. A key written several times in a turn
- * costs one write. One thread. */
+ * costs one write. One thread, but for txn_store(). */
 
 struct txn;
 
@@ -27,11 +27,21 @@ MUST_USE enum err txn_get(struct txn *txn, enum store_family family, struct byte
 MUST_USE enum err txn_scan(struct txn *txn, const struct store_range *range,
                            store_visit_fn *visit, void *ctx, struct why *why);
 
-/* Writes everything as one durable batch. Afterwards the overlay is empty,
- * whatever the outcome. An empty overlay is OK at no cost. */
+/* Writing, in three parts, so that the next turn can be computed meanwhile:
+ * seal    closes the batch; what is put from now on belongs to the next one,
+ *         and reads see both. False if there is nothing to write. One batch at
+ *         a time is sealed.
+ * store   writes the sealed batch durably. The only function that may run on
+ *         another thread, beside every other but settle and the next seal.
+ * settle  forgets the sealed batch, whatever became of it. */
+bool txn_seal(struct txn *txn);
+MUST_USE enum err txn_store(struct txn *txn, struct why *why);
+void txn_settle(struct txn *txn);
+
+/* All three. An empty overlay is OK at no cost. */
 MUST_USE enum err txn_commit(struct txn *txn, struct why *why);
 
-/* Forgets this turn's writes. */
+/* Forgets what was put since the last seal. */
 void txn_drop(struct txn *txn);
 
 /* Keys waiting to be written, and their bytes. */

@@ -268,6 +268,8 @@ enum { KEYS = 64, STEPS = 60000, GIANT_BYTES = 300 << 10 };
 /* What a reader must see: for each key a value, or 0 for none. */
 struct model {
     uint32_t seen[KEYS], stored[KEYS];
+    uint32_t sealed[KEYS]; /* what will be stored when that batch is */
+    bool is_sealed;
     unsigned expected; /* next key a scan must show */
     bool forward;
     unsigned from, to;
@@ -330,22 +332,44 @@ static void check_get(struct txn_fixture *f, struct model *m, unsigned i)
     arena_reset(f->mem);
 }
 
+/* A batch on its way: it arrives, or is lost with what was put on top of it. */
+static void settle(struct txn_fixture *f, struct model *m, bool lost)
+{
+    if (lost)
+        fault_arm(&f->fake.commit, 1, ERR_UNAVAILABLE);
+    assert_int_equal(txn_store(f->txn, &f->why), lost ? ERR_UNAVAILABLE : OK);
+    txn_settle(f->txn);
+    m->is_sealed = false;
+    if (!lost) {
+        memcpy(m->stored, m->sealed, sizeof m->stored);
+        return;
+    }
+    txn_drop(f->txn);
+    memcpy(m->seen, m->stored, sizeof m->seen);
+}
+
 static void end_turn(struct txn_fixture *f, struct model *m, struct random *random)
 {
-    switch (random_below(random, 3)) {
+    switch (random_below(random, 4)) {
     case 0:
         txn_drop(f->txn);
-        memcpy(m->seen, m->stored, sizeof m->seen);
+        memcpy(m->seen, m->is_sealed ? m->sealed : m->stored, sizeof m->seen);
         break;
     case 1:
-        fault_arm(&f->fake.commit, 1, ERR_UNAVAILABLE);
-        if (txn_commit(f->txn, &f->why) != OK)
-            memcpy(m->seen, m->stored, sizeof m->seen);
-        fault_disarm(&f->fake.commit);
+        if (m->is_sealed)
+            settle(f, m, true);
         break;
-    default:
+    case 2:
+        if (m->is_sealed)
+            settle(f, m, false);
         commit(f);
         memcpy(m->stored, m->seen, sizeof m->stored);
+        break;
+    default:
+        if (m->is_sealed)
+            settle(f, m, false);
+        memcpy(m->sealed, m->seen, sizeof m->sealed);
+        m->is_sealed = txn_seal(f->txn);
     }
 }
 
@@ -385,6 +409,8 @@ static void it_agrees_with_a_naive_model(void **state)
             end_turn(f, &m, &random.base);
         }
     }
+    if (m.is_sealed)
+        settle(f, &m, false);
 }
 
 int main(void)
