@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The turn: everything that was asked for since the last one, and everything
- * that has come due, becomes one batch; the answers leave when it is durable. */
+/* The queue's beginning and end, its door, and the table of what it can be asked. */
 
-enum { CLOCK_LOOK_MS = 5000, TICKET_RESERVE_MS = 10 * 1000,
-       RELOAD_MS = 1000 };
+enum {
+    TICKET_RESERVE_MS = 10 * 1000,
+};
 
 static const int64_t DAY_MS = 24 * 3600 * 1000;
 
@@ -35,44 +35,6 @@ void queue_options_default(struct queue_options *options)
     };
 }
 
-/* What lies in `mem` goes together: also the effects. */
-static void forget_turn(struct queue *queue)
-{
-    arena_reset(queue->mem);
-    queue->effects = NULL;
-    queue->effects_end = &queue->effects;
-}
-
-static void begin_turn(struct queue *queue)
-{
-    forget_turn(queue);
-    queue->now_ms = clock_now_ms(queue->deps.clock);
-    queue->mono_ms = clock_mono_ms(queue->deps.clock);
-    queue->turn++;
-    queue->turn_error = OK;
-    queue->unfinished = false;
-    queue->watched = queue->deps.watch != NULL && watch_is_wanted(queue->deps.watch);
-    queue->changed_unseen = false;
-}
-
-static void apply_effects(struct queue *queue);
-static void answer_stored_controls(struct queue *queue);
-
-/* From what the store has. The board is told of the leases, connected workers
- * get back what they hold. */
-static enum err load(struct queue *queue, struct why *why)
-{
-    enum err e = queue_load(queue, why);
-
-    if (e != OK) {
-        queue_forget(queue);
-        return e;
-    }
-    lease_adopt_all(queue);
-    apply_effects(queue);
-    return OK;
-}
-
 enum err queue_open(const struct queue_deps *deps, struct queue **out, struct why *why)
 {
     struct queue *queue = calloc(1, sizeof *queue);
@@ -85,6 +47,9 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     queue->txn = txn_new(deps->store);
     queue->mem = arena_new(TURN_BYTES_MAX);
     queue->zones = zones_new(deps->options.zone_directory);
+    queue->sealed.mem = arena_new(TURN_BYTES_MAX);
+    link_init(&queue->sealed.answers);
+    queue->turn = 1;
     link_init(&queue->workers);
     link_init(&queue->orphans);
     link_init(&queue->posted);
@@ -100,23 +65,22 @@ enum err queue_open(const struct queue_deps *deps, struct queue **out, struct wh
     link_init(&queue->purge_waits);
     for (int i = 0; i < RUN_PRIORITY_COUNT; i++)
         link_init(&queue->turns[i]);
-    if (queue->txn == NULL || queue->mem == NULL || queue->zones == NULL) {
+    if (queue->txn == NULL || queue->mem == NULL || queue->sealed.mem == NULL
+        || queue->zones == NULL) {
         queue_close(queue);
         return err_because(why, ERR_LIMIT, "out of memory");
     }
-    begin_turn(queue);
-    queue->opened_mono_ms = queue->mono_ms;
-    e = load(queue, why);
+    e = queue_begin(queue, why);
     if (e != OK) {
         queue_close(queue);
         return e;
     }
-    queue->loaded = true;
+    queue->opened_mono_ms = queue->mono_ms;
     *out = queue;
     return OK;
 }
 
-static void answer_list(struct link *list, enum err e, const char *text)
+void answer_list(struct link *list, enum err e, const char *text)
 {
     while (link_is_linked(list)) {
         struct request *request = container_of(list->next, struct request, link);
@@ -131,6 +95,7 @@ void queue_close(struct queue *queue)
 {
     if (queue == NULL)
         return;
+    assert(queue->sealed.turn == 0);
     /* Before their owners hear of it: the board reads what is theirs. */
     while (link_is_linked(&queue->workers))
         worker_gone(queue, container_of(queue->workers.next, struct worker, link));
@@ -145,6 +110,7 @@ void queue_close(struct queue *queue)
     txn_free(queue->txn);
     arena_free(queue->mem);
     zones_free(queue->zones);
+    arena_free(queue->sealed.mem);
     free(queue);
 }
 
@@ -171,14 +137,6 @@ void queue_fail_turn(struct queue *queue, enum err e, const struct why *why)
         return;
     queue->turn_error = e;
     queue->turn_why = *why;
-}
-
-bool queue_turn_is_full(struct queue *queue)
-{
-    bool full = arena_used_bytes(queue->mem) + txn_bytes(queue->txn) > TURN_BYTES_SOFT_MAX;
-
-    queue->unfinished |= full;
-    return full;
 }
 
 struct effect *effect_add(struct queue *queue, enum effect_kind kind)
@@ -212,89 +170,7 @@ run_id queue_new_run_id(struct queue *queue, const struct org *org)
     return queue_ticket(queue) << 8 | org->place.slot;
 }
 
-void queue_timer_due(struct queue *queue, const struct timer *timer)
-{
-    uint8_t slot = timer->org.slot;
-
-    if (timer->due_ms < queue->slot_due_ms[slot])
-        queue->slot_due_ms[slot] = timer->due_ms;
-    if (timer->due_ms < queue->timer_due_ms)
-        queue->timer_due_ms = timer->due_ms;
-}
-
-struct due_timers {
-    struct queue *queue;
-    struct timer timers[128];
-    unsigned count;
-    int64_t next_due_ms;
-};
-
-static bool collect_timer(void *ctx, struct bytes key, struct bytes value)
-{
-    struct due_timers *due = ctx;
-    struct timer timer;
-
-    (void)value;
-    if (!key_timer_read(bytes_copy(due->queue->mem, key), &timer)) {
-        log_event(LOG_ERROR, "a stored timer makes no sense", LOG_INT("size", key.size));
-        return true;
-    }
-    if (timer.due_ms > due->queue->now_ms || due->count == 128) {
-        due->next_due_ms = timer.due_ms;
-        return false;
-    }
-    due->timers[due->count++] = timer;
-    return true;
-}
-
-static enum err fire_slot(struct queue *queue, uint8_t slot, struct why *why)
-{
-    struct due_timers due = { .queue = queue, .next_due_ms = INT64_MAX };
-    struct key from = key_timer_from(slot, 0), to = key_after(&(struct key){ { slot }, 1 });
-    struct store_range range = { FAMILY_TIMER, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
-    enum err e = txn_scan(queue->txn, &range, collect_timer, &due, why);
-
-    queue->slot_due_ms[slot] = due.next_due_ms;    /* before firing: that may set new ones */
-    for (unsigned i = 0; i < due.count && e == OK; i++) {
-        struct key key = key_timer(&due.timers[i]);
-
-        if (queue_turn_is_full(queue)) {
-            queue_timer_due(queue, &due.timers[i]);
-            break;
-        }
-        txn_erase(queue->txn, FAMILY_TIMER, key_bytes(&key));
-        if (due.timers[i].kind == TIMER_SCHEDULE)
-            e = schedule_fire(queue, &due.timers[i], why);
-        else if (due.timers[i].kind == TIMER_IDEMPOTENCY)
-            e = idempotency_sweep(queue, &due.timers[i], why);
-        else
-            e = backoff_over(queue, &due.timers[i], why);
-    }
-    return e;
-}
-
-static void fire_timers(struct queue *queue)
-{
-    struct why why = { .text = "" };
-
-    if (queue->now_ms < queue->timer_due_ms)
-        return;
-    for (int slot = 0; slot < 256; slot++)
-        if (queue->slot_due_ms[slot] <= queue->now_ms) {
-            enum err e = fire_slot(queue, (uint8_t)slot, &why);
-
-            if (e != OK) {
-                queue_fail_turn(queue, e, &why);
-                return;
-            }
-        }
-    queue->timer_due_ms = INT64_MAX;
-    for (int slot = 0; slot < 256; slot++)
-        if (queue->slot_due_ms[slot] < queue->timer_due_ms)
-            queue->timer_due_ms = queue->slot_due_ms[slot];
-}
-
-static void handle_posted(struct queue *queue)
+void queue_handle_posted(struct queue *queue)
 {
     for (int i = 0; i < TURN_REQUESTS_MAX && link_is_linked(&queue->posted); i++) {
         struct request *request = container_of(queue->posted.next, struct request, link);
@@ -310,299 +186,6 @@ static void handle_posted(struct queue *queue)
         list_remove(last);
         list_prepend(&queue->posted, last);
     }
-}
-
-static void fill_late_answers(struct queue *queue)
-{
-    while (link_is_linked(&queue->late_answers)) {
-        struct request *request = container_of(queue->late_answers.next, struct request, link);
-
-        list_remove(&request->link);
-        control_fill(queue, container_of(request, struct control_request, base));
-    }
-}
-
-static enum err commit(struct queue *queue, struct why *why)
-{
-    history_write_all(queue);
-    org_write_counters(queue);
-    if (queue->meta_dirty) {
-        struct key key = key_meta();
-
-        txn_put(queue->txn, FAMILY_META, key_bytes(&key),
-                record_write_meta(&queue->meta, queue->mem));
-        queue->meta_dirty = false;
-    }
-    return txn_commit(queue->txn, why);
-}
-
-static void apply_effect(struct queue *queue, const struct effect *effect)
-{
-    struct board *board = queue->deps.board;
-
-    switch (effect->kind) {
-    case EFFECT_CHANGED:
-        watch_publish(queue->deps.watch, effect->info);
-        break;
-    case EFFECT_PUSH:
-        if (effect->worker != NULL)
-            effect->worker->push(effect->worker, effect->run, effect->epoch, effect->directive);
-        break;
-    case EFFECT_LEASED:
-        if (board != NULL)
-            board_lease_set(board, effect->run, effect->deadline_mono_ms);
-        break;
-    case EFFECT_UNLEASED:
-        if (board != NULL)
-            board_lease_gone(board, effect->run);
-        break;
-    case EFFECT_COMPLETED:
-        if (board != NULL)
-            board_completed(board, effect->org, effect->worked_ms);
-        break;
-    }
-}
-
-static void apply_effects(struct queue *queue)
-{
-    for (const struct effect *effect = queue->effects; effect != NULL; effect = effect->next)
-        apply_effect(queue, effect);
-    if (queue->changed_unseen && queue->deps.watch != NULL)
-        watch_skip(queue->deps.watch);    /* for who began to watch meanwhile */
-    queue->effects = NULL;
-    queue->effects_end = &queue->effects;
-}
-
-static void send_answers(struct queue *queue)
-{
-    while (link_is_linked(&queue->answers)) {
-        struct request *request = container_of(queue->answers.next, struct request, link);
-
-        list_remove(&request->link);
-        request->done(request, request->result);
-    }
-}
-
-/* Requests that neither wrote nor read: their answer holds though the turn failed. */
-static bool stands_alone(const struct request *request)
-{
-    switch (request->verb) {
-    case QUEUE_JOIN:
-    case QUEUE_LEAVE:
-    case QUEUE_LEASE_STOP:
-    case QUEUE_DRAIN:
-        return true;
-    case QUEUE_LEASE:
-        return container_of(request, struct lease_request, base)->count == 0;
-    case QUEUE_SUBMIT:
-    case QUEUE_CONTROL:
-    case QUEUE_PURGE:
-    case QUEUE_PUT_ORG:
-    case QUEUE_DELETE_SCHEDULE:
-    case QUEUE_RESET_WATERMARK:
-    case QUEUE_REPORT:
-    case QUEUE_ACKNOWLEDGE:          /* these tell of others' changes in this turn */
-    case QUEUE_HEARTBEAT:
-    case QUEUE_SERVICE_INFO:
-    case QUEUE_VERB_COUNT:
-    default:
-        return request->result == ERR_INVALID;
-    }
-}
-
-static void reload(struct queue *queue)
-{
-    struct why why;
-
-    forget_turn(queue);
-    queue->loaded = load(queue, &why) == OK;
-    if (!queue->loaded)
-        log_event(LOG_ERROR, "the store cannot be read", LOG_TEXT("error", why.text));
-}
-
-static struct control_request *control_of(struct link *link)
-{
-    struct request *request = container_of(link, struct request, link);
-
-    return request->verb == QUEUE_CONTROL ? container_of(request, struct control_request, base) : NULL;
-}
-
-/* What an earlier turn has stored is not undone by this one: those controls go
- * on waiting. The others are answered. */
-static void keep_stored_controls(struct queue *queue)
-{
-    list_splice(&queue->answers, &queue->control_waits);
-    list_each_safe(link, &queue->answers) {
-        const struct control_request *req = control_of(link);
-
-        if (req == NULL || !req->stored)
-            continue;
-        list_remove(link);
-        list_append(&queue->control_waits, link);
-    }
-}
-
-/* Who waits for a worker to let go is told what is: the control itself is done. */
-static void answer_stored_controls(struct queue *queue)
-{
-    while (link_is_linked(&queue->control_waits)) {
-        struct control_request *req = control_of(queue->control_waits.next);
-
-        assert(req->stored);
-        list_remove(&req->base.link);
-        req->base.done(&req->base, OK);
-    }
-}
-
-/* Nothing of this turn happened, or nobody knows: say so, and start over from
- * what the store has. */
-static void turn_failed(struct queue *queue, enum err e, const struct why *why)
-{
-    log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
-    txn_drop(queue->txn);
-    keep_stored_controls(queue);
-    purge_failed(queue);
-    list_each(link, &queue->answers) {
-        struct request *request = container_of(link, struct request, link);
-
-        if (stands_alone(request))
-            continue;
-        request->result = e == ERR_UNCERTAIN ? ERR_UNCERTAIN : ERR_UNAVAILABLE;
-        request->why = *why;
-        request->why.field[0] = '\0';
-    }
-    if (queue->deps.board != NULL)
-        board_leases_forgotten(queue->deps.board);
-    queue_forget(queue);
-    queue->loaded = false;
-    if (e != ERR_UNCERTAIN) {
-        reload(queue);
-        return;
-    }
-    queue->broken = true;
-    log_event(LOG_ERROR, "queue stopped", LOG_TEXT("advice", "open the store anew: restart"));
-}
-
-/* Without the store's help. A worker that leaves does, whatever else is wrong. */
-static void refuse_all(struct queue *queue, const char *text)
-{
-    struct link leaving;
-
-    link_init(&leaving);
-    list_each_safe(link, &queue->posted)
-        if (container_of(link, struct request, link)->verb == QUEUE_LEAVE) {
-            list_remove(link);
-            list_append(&leaving, link);
-        }
-    while (link_is_linked(&leaving)) {
-        struct request *request = container_of(leaving.next, struct request, link);
-
-        list_remove(&request->link);
-        handle_leave(queue, request);
-    }
-    send_answers(queue);
-    answer_list(&queue->posted, ERR_UNAVAILABLE, text);
-    answer_list(&queue->lease_waits, ERR_UNAVAILABLE, text);
-    answer_stored_controls(queue);
-    purge_give_up(queue, text);
-}
-
-static int64_t next_wall_due_ms(const struct queue *queue)
-{
-    int64_t due = queue->timer_due_ms, retention = retention_due_ms(queue);
-
-    due = retention < due ? retention : due;
-    return queue->audit_due_ms < due ? queue->audit_due_ms : due;
-}
-
-static int64_t next_due(const struct queue *queue)
-{
-    int64_t due = INT64_MAX, wall_due = next_wall_due_ms(queue);
-    const struct heap_item *first;
-
-    if (queue->unfinished || link_is_linked(&queue->posted) || link_is_linked(&queue->sweep_orgs)
-        || purge_is_due(queue))
-        return 0;
-    if ((first = heap_first(&queue->deadlines)) != NULL && first->key < due)
-        due = first->key;
-    if ((first = heap_first(&queue->flushes)) != NULL && first->key < due)
-        due = first->key;
-    list_each(link, &queue->lease_waits) {
-        const struct request *request = container_of(link, struct request, link);
-        int64_t until = container_of(request, struct lease_request, base)->wait_until_ms;
-
-        due = until < due ? until : due;
-    }
-    list_each(link, &queue->control_waits) {
-        const struct request *request = container_of(link, struct request, link);
-        int64_t until = container_of(request, struct control_request, base)->wait_until_ms;
-
-        due = until < due ? until : due;
-    }
-    /* Timers go by the wall clock, which may jump: look at it now and then. */
-    if (wall_due != INT64_MAX) {
-        int64_t wait = wall_due - queue->now_ms;
-        int64_t look = queue->mono_ms + (wait < 0 ? 0 : wait > CLOCK_LOOK_MS ? CLOCK_LOOK_MS : wait);
-
-        due = look < due ? look : due;
-    }
-    return due;
-}
-
-int64_t queue_turn(struct queue *queue)
-{
-    struct why why = { .text = "" };
-    enum err e;
-
-    begin_turn(queue);
-    if (queue->broken) {
-        refuse_all(queue, "the store failed: the server must be restarted");
-        return INT64_MAX;
-    }
-    if (!queue->loaded)
-        reload(queue);
-    if (!queue->loaded) {
-        refuse_all(queue, "the store cannot be read");
-        return queue->mono_ms + RELOAD_MS;
-    }
-    fire_timers(queue);
-    if (queue->turn_error == OK)
-        lease_expire_due(queue);
-    if (queue->turn_error == OK)
-        report_flush_due(queue);
-    if (queue->turn_error == OK)
-        purge_sweep(queue);    /* before new purges: their answers do not wait for it */
-    if (queue->turn_error == OK)
-        retention_sweep(queue);
-    if (queue->turn_error == OK)
-        audit_sweep(queue);
-    if (queue->turn_error == OK)
-        handle_posted(queue);
-    if (queue->turn_error == OK)
-        purge_advance(queue);
-    if (queue->turn_error == OK)
-        lease_match(queue);
-    lease_give_up_waits(queue);
-    if (queue->turn_error == OK)
-        control_released(queue);
-    if (queue->turn_error == OK)
-        fill_late_answers(queue);
-
-    e = queue->turn_error;
-    why = queue->turn_why;
-    if (e == OK)
-        e = commit(queue, &why);
-    if (e != OK) {
-        list_splice(&queue->answers, &queue->late_answers);
-        turn_failed(queue, e, &why);
-    } else {
-        list_each(link, &queue->control_waits)
-            control_of(link)->stored = true;
-        purge_answer(queue);
-        apply_effects(queue);
-    }
-    send_answers(queue);
-    return queue->broken || !queue->loaded ? 0 : next_due(queue);
 }
 
 static void handle_service_info(struct queue *queue, struct request *request)

@@ -92,6 +92,23 @@ void queue_post(struct queue *queue, struct request *request);
  * never; 0 if there is more to do at once. */
 int64_t queue_turn(struct queue *queue);
 
+/* The same in parts, so that a batch can be stored while the next turn is
+ * computed: an answer still leaves only when its batch is durable, and answers
+ * leave in order.
+ *   work    does what was posted and what is due, in the open turn; may be
+ *           called again and again.
+ *   seal    closes the open turn; false: there was nothing to store, and what
+ *           there was to answer is answered. Only one turn at a time is sealed.
+ *   store   writes the sealed turn. May run on another thread, beside post and
+ *           work and nothing else.
+ *   settle  answers the sealed turn; if it could not be stored, the open one
+ *           fails with it. */
+void queue_work(struct queue *queue);
+bool queue_seal(struct queue *queue);
+MUST_USE enum err queue_store(struct queue *queue, struct why *why);
+void queue_settle(struct queue *queue, enum err e, const struct why *why);
+int64_t queue_due(const struct queue *queue);
+
 /* A run as an answer shows it. */
 struct run_info {
     run_id id;
@@ -163,7 +180,7 @@ struct control_request {
                                         with OK whatever happens meanwhile: it is done */
     struct run_info info;            /* out */
     int64_t wait_until_ms;           /* queue's */
-    bool stored;                     /* queue's: what was asked for is on the disk */
+    uint64_t turn;                   /* queue's: which wrote what was asked for */
 };
 
 /* Deletes the organisation's ended runs; O(1) whatever their number. With a

@@ -319,6 +319,7 @@ void handle_control(struct queue *queue, struct request *request)
     enum err e;
 
     assert(t != NULL);
+    req->turn = queue->turn;
     e = load_target(queue, req, t);
     if (e == OK)
         e = verbs[req->verb](queue, req, t);
@@ -329,7 +330,6 @@ void handle_control(struct queue *queue, struct request *request)
     write_audit(queue, req, t);
     note_outcome(queue, req, t->has_live ? &t->live : &t->pending);
     req->wait_until_ms = queue->mono_ms + req->wait_ms;
-    req->stored = false;
     if (req->wait_ms > 0 && lease_find(queue, req->id) != NULL && req->verb != CONTROL_RESUME)
         list_append(&queue->control_waits, &request->link);
     else

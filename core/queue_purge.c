@@ -33,7 +33,7 @@ struct purge_order {
     char *name;
     bool dry_run, done;
     struct purge_request *request;       /* NULL: nobody waits any more */
-    bool stored;
+    uint64_t turn, done_turn;            /* when it was written, and when nothing was left */
     enum ending_kind kind;               /* how far it is: this kind, */
     uint64_t from;                       /* this record, */
     uint32_t next;                       /* this one of its runs */
@@ -67,6 +67,7 @@ static struct purge_order *add_order(struct queue *queue, struct org *org, uint6
     order->org = org;
     order->ticket = ticket;
     order->record = *record;
+    order->turn = queue->turn;
     order->name = text_copy(record->name);
     order->record.name = bytes_of_text(order->name);
     list_append(&queue->purges, &order->link);
@@ -377,20 +378,32 @@ static enum err advance(struct queue *queue, struct purge_order *order, struct w
         }
     }
     order->done = e == OK && all;      /* a newer epoch has taken what was left, too */
+    order->done_turn = queue->turn;
     write_order(queue, order);
     return e;
+}
+
+/* The first that still has something to do. */
+static struct purge_order *next_order(const struct queue *queue)
+{
+    list_each(link, &queue->purges) {
+        struct purge_order *order = container_of(link, struct purge_order, link);
+
+        if (!order->done)
+            return order;
+    }
+    return NULL;
 }
 
 /* Of one order a turn; they take turns. */
 void purge_advance(struct queue *queue)
 {
-    struct purge_order *order;
+    struct purge_order *order = next_order(queue);
     struct why why = { .text = "" };
     enum err e;
 
-    if (!purge_is_due(queue) || queue_turn_is_full(queue))
+    if (order == NULL || queue_turn_is_full(queue))
         return;
-    order = container_of(queue->purges.next, struct purge_order, link);
     list_remove(&order->link);
     list_append(&queue->purges, &order->link);
     e = advance(queue, order, &why);
@@ -400,23 +413,27 @@ void purge_advance(struct queue *queue)
 
 bool purge_is_due(const struct queue *queue)
 {
-    return link_is_linked(&queue->purges);
+    return next_order(queue) != NULL;
 }
 
-void purge_answer(struct queue *queue)
+static bool is_stored(const struct queue *queue, const struct purge_order *order)
+{
+    return !order->dry_run && order->turn <= queue->stored_turn;
+}
+
+void purge_answer(struct queue *queue, struct link *answers)
 {
     list_each_safe(link, &queue->purges) {
         struct purge_order *order = container_of(link, struct purge_order, link);
         struct purge_request *req = order->request;
 
-        order->stored = true;
-        if (!order->done)
+        if (!order->done || order->done_turn > queue->stored_turn)
             continue;
         if (req != NULL) {
             req->completed = order->record.completed;
             req->failed = order->record.failed;
             req->cancelled = order->record.cancelled;
-            answer(queue, &req->base, OK);
+            list_append(answers, &req->base.link);
         }
         free_order(order);
     }
@@ -429,7 +446,7 @@ void purge_failed(struct queue *queue)
     list_each_safe(link, &queue->purges) {
         struct purge_order *order = container_of(link, struct purge_order, link);
 
-        if (order->stored && !order->dry_run)
+        if (is_stored(queue, order))
             continue;
         if (order->request != NULL)
             list_append(&queue->answers, &order->request->base.link);
@@ -485,7 +502,7 @@ static bool visit_order(void *ctx, struct bytes key, struct bytes value)
     if (loading->e != OK)
         return false;
     order = add_order(queue, org, key_ticket_read(key), &record);
-    order->stored = true;
+    order->turn = 0;
     order->request = who_waits(queue, order->ticket);
     log_event(LOG_INFO, "a purge goes on", LOG_TEXT("org", org->id));
     return true;
@@ -519,7 +536,7 @@ void purge_check(const struct queue *queue, uint32_t stored)
     list_each(link, &queue->purges) {
         const struct purge_order *order = container_of(link, struct purge_order, link);
 
-        assert(!order->done && (order->stored || order->dry_run));
+        assert(!order->done && (is_stored(queue, order) || order->dry_run));
         if (!order->dry_run)
             stored--;
     }

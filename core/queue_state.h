@@ -126,14 +126,24 @@ struct effect {
     struct effect *next;
 };
 
+/* A turn that is closed and on its way to the disk. */
+struct sealed {
+    uint64_t turn;                       /* its number; 0: there is none */
+    struct arena *mem;
+    struct effect *effects;
+    bool changed_unseen;
+    struct link answers;
+};
+
 struct queue {
     struct queue_deps deps;
     struct queue_options options;
     struct txn *txn;
-    struct arena *mem;                   /* of this turn */
+    struct sealed sealed;
+    uint64_t turn, stored_turn;          /* the open one's number; the last one that is durable */
+    struct arena *mem;                   /* of the open turn */
     struct zones *zones;
-    int64_t now_ms, mono_ms;             /* of this turn */
-    uint64_t turn;                       /* its number */
+    int64_t now_ms, mono_ms;
     int64_t opened_mono_ms;
     bool draining;
     bool watched, changed_unseen;        /* somebody follows events; some were not put together */
@@ -192,6 +202,15 @@ struct loaded_run {
  * dropped with the whole turn. */
 void queue_fail_turn(struct queue *queue, enum err e, const struct why *why);
 void answer(struct queue *queue, struct request *request, enum err e);
+void answer_list(struct link *list, enum err e, const char *text);
+void queue_handle_posted(struct queue *queue);
+/* queue_turn.c */
+MUST_USE enum err queue_begin(struct queue *queue, struct why *why);
+/* Who waits for a worker to let go is told what is: the control itself is done. */
+void answer_stored_controls(struct queue *queue);
+/* queue_timer.c */
+void queue_fire_timers(struct queue *queue);
+/* queue.c */
 /* Whether this turn has used so much memory that the rest must wait for the
  * next one, which then comes at once. */
 bool queue_turn_is_full(struct queue *queue);
@@ -256,7 +275,7 @@ MUST_USE enum err retention_trim_name(struct queue *queue, struct loaded_run *lo
 void handle_purge(struct queue *queue, struct request *request);
 void purge_sweep(struct queue *queue);                      /* a bounded piece of what purges left */
 void purge_advance(struct queue *queue);                    /* a bounded piece of filtered ones */
-void purge_answer(struct queue *queue);                     /* the batch is on the disk */
+void purge_answer(struct queue *queue, struct link *answers);                     /* the batch is on the disk */
 void purge_failed(struct queue *queue);                     /* it is not: who began in it is to be answered */
 MUST_USE enum err purge_load(struct queue *queue, struct why *why);
 void purge_forget(struct queue *queue);

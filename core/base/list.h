@@ -45,6 +45,16 @@ static inline void list_remove(struct link *link)
     link_init(link);
 }
 
+/* Moves everything in `from` to `list`, which is empty: O(1). */
+static inline void list_take_all(struct link *list, struct link *from)
+{
+    if (!link_is_linked(from))
+        return;
+    *list = *from;
+    list->next->prev = list->prev->next = list;
+    link_init(from);
+}
+
 /* Moves everything in `from` to the end of `list`. */
 static inline void list_splice(struct link *list, struct link *from)
 {

@@ -113,7 +113,7 @@ static void a_pause_that_waits_from_this_turn_fails_with_it(void **state)
     struct queue_fixture *f = *state;
     run_id id = submitted(f, "a");
     struct control_request req = { .base.result = ERR_INVALID,
-                                   .stored = true,
+                                   .turn = 0,
                                    .verb = CONTROL_PAUSE,
                                    .org = ORG,
                                    .name = bytes_of_text("a"),
