@@ -10,16 +10,26 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Two threads, each with a mailbox that is emptied whole: while the queue's
- * thread waits for the disk, the requests of its next turn gather, and that is
- * all there is to group commit. The reader's reads that were taken together
- * share a snapshot. */
+/* Three threads. The queue's takes requests from a mailbox that it empties whole
+ * and computes turns; the writer's stores one turn's batch while the next is
+ * computed, and what gathers meanwhile is stored together: that is all there is
+ * to group commit. The reader's reads that were taken together share a snapshot. */
 
 struct mailbox {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t filled;
     struct link letters;
     bool waiting, closing;
+    bool stirred; /* something else has happened that the taker waits for */
+};
+
+/* The writer's desk: one sealed turn at a time. */
+struct desk {
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t moved;
+    bool full, stored, closing;
+    enum err outcome;
+    struct why why;
 };
 
 struct engine {
@@ -27,7 +37,8 @@ struct engine {
     struct queue *queue; /* the queue's thread */
     bool owns_board, owns_watch;
     struct mailbox requests, reads;
-    pthread_t queue_thread, read_thread;
+    struct desk desk;
+    pthread_t queue_thread, read_thread, write_thread;
     atomic_bool failed;
 };
 
@@ -38,7 +49,7 @@ static void mailbox_init(struct mailbox *box)
     pthread_mutex_init(&box->lock, NULL);
     pthread_cond_init(&box->filled, NULL);
     link_init(&box->letters);
-    box->waiting = box->closing = false;
+    box->waiting = box->closing = box->stirred = false;
 }
 
 static void mailbox_destroy(struct mailbox *box)
@@ -54,6 +65,19 @@ static void mailbox_put(struct mailbox *box, struct link *letter)
 
     pthread_mutex_lock(&box->lock);
     list_append(&box->letters, letter);
+    wake = box->waiting;
+    box->waiting = false;
+    pthread_mutex_unlock(&box->lock);
+    if (wake)
+        pthread_cond_signal(&box->filled);
+}
+
+static void mailbox_stir(struct mailbox *box)
+{
+    bool wake;
+
+    pthread_mutex_lock(&box->lock);
+    box->stirred = true;
     wake = box->waiting;
     box->waiting = false;
     pthread_mutex_unlock(&box->lock);
@@ -88,7 +112,7 @@ static void wait_for_letters(struct mailbox *box, int64_t wait_ms)
     struct timespec until = in_ms(wait_ms);
     int timed_out = 0;
 
-    while (!link_is_linked(&box->letters) && !box->closing && !timed_out) {
+    while (!link_is_linked(&box->letters) && !box->closing && !box->stirred && !timed_out) {
         box->waiting = true;
         timed_out = pthread_cond_clockwait(&box->filled, &box->lock, CLOCK_MONOTONIC, &until);
     }
@@ -115,6 +139,7 @@ static bool mailbox_take(struct mailbox *box, int64_t wait_ms, struct link *lett
     if (wait_ms > 0)
         wait_for_letters(box, wait_ms);
     take_all(&box->letters, letters);
+    box->stirred = false;
     open = !box->closing;
     pthread_mutex_unlock(&box->lock);
     return open;
@@ -165,18 +190,114 @@ static void refuse_requests(struct engine *engine)
     }
 }
 
+/* ---- the writer's thread ---- */
+
+static void desk_put(struct desk *desk)
+{
+    pthread_mutex_lock(&desk->lock);
+    assert(!desk->full && !desk->stored);
+    desk->full = true;
+    pthread_mutex_unlock(&desk->lock);
+    pthread_cond_broadcast(&desk->moved);
+}
+
+/* Whether what lay there is stored, or failed to be. */
+static bool desk_take(struct desk *desk)
+{
+    bool stored;
+
+    pthread_mutex_lock(&desk->lock);
+    stored = desk->stored;
+    desk->stored = false;
+    pthread_mutex_unlock(&desk->lock);
+    return stored;
+}
+
+static bool desk_wait(struct desk *desk)
+{
+    bool full;
+
+    pthread_mutex_lock(&desk->lock);
+    while (!desk->full && !desk->closing)
+        pthread_cond_wait(&desk->moved, &desk->lock);
+    full = desk->full;
+    pthread_mutex_unlock(&desk->lock);
+    return full;
+}
+
+static void desk_finish(struct desk *desk)
+{
+    pthread_mutex_lock(&desk->lock);
+    while (!desk->stored)
+        pthread_cond_wait(&desk->moved, &desk->lock);
+    pthread_mutex_unlock(&desk->lock);
+}
+
+static void desk_close(struct desk *desk)
+{
+    pthread_mutex_lock(&desk->lock);
+    desk->closing = true;
+    pthread_mutex_unlock(&desk->lock);
+    pthread_cond_broadcast(&desk->moved);
+}
+
+static void *run_writer(void *arg)
+{
+    struct engine *engine = arg;
+    struct desk *desk = &engine->desk;
+
+    while (desk_wait(desk)) {
+        struct why why = { 0 };
+        enum err e = queue_store(engine->queue, &why);
+
+        pthread_mutex_lock(&desk->lock);
+        desk->outcome = e;
+        desk->why = why;
+        desk->full = false;
+        desk->stored = true;
+        pthread_mutex_unlock(&desk->lock);
+        pthread_cond_broadcast(&desk->moved);
+        mailbox_stir(&engine->requests);
+    }
+    return NULL;
+}
+
+/* ---- the queue's turns ---- */
+
+/* What the writer has done with the last turn, if it is done. */
+static bool settle(struct engine *engine)
+{
+    if (!desk_take(&engine->desk))
+        return false;
+    queue_settle(engine->queue, engine->desk.outcome, &engine->desk.why);
+    notice_failure(engine);
+    return true;
+}
+
+/* Timers are looked at between turns: while one is under way, its end comes
+ * sooner than any of them matters. */
 static void *run_queue(void *arg)
 {
     struct engine *engine = arg;
-    int64_t due_ms = 0;
+    bool under_way = false;
     struct link letters;
 
-    while (mailbox_take(&engine->requests, until(engine, due_ms), &letters)) {
+    while (mailbox_take(&engine->requests,
+                        under_way ? INT64_MAX : until(engine, queue_due(engine->queue)), &letters)) {
         post_all(engine, &letters);
-        due_ms = queue_turn(engine->queue);
-        notice_failure(engine);
+        if (under_way && settle(engine))
+            under_way = false;
+        queue_work(engine->queue);
+        if (!under_way && queue_seal(engine->queue)) {
+            under_way = true;
+            desk_put(&engine->desk);
+        }
     }
     post_all(engine, &letters);
+    if (under_way) {
+        desk_finish(&engine->desk);
+        settle(engine);
+    }
     queue_close(engine->queue);
     refuse_requests(engine);
     return NULL;
@@ -235,6 +356,8 @@ static void free_engine(struct engine *engine)
         watch_hub_free(engine->deps.watch);
     mailbox_destroy(&engine->requests);
     mailbox_destroy(&engine->reads);
+    pthread_cond_destroy(&engine->desk.moved);
+    pthread_mutex_destroy(&engine->desk.lock);
     free(engine);
 }
 
@@ -276,15 +399,28 @@ static void stop(struct mailbox *box, pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+static void stop_writer(struct engine *engine)
+{
+    desk_close(&engine->desk);
+    pthread_join(engine->write_thread, NULL);
+}
+
 static enum err start_threads(struct engine *engine, struct why *why)
 {
     enum err e = start(&engine->read_thread, "reader", run_reader, engine, why);
 
     if (e != OK)
         return e;
-    e = start(&engine->queue_thread, "queue", run_queue, engine, why);
-    if (e != OK)
+    e = start(&engine->write_thread, "writer", run_writer, engine, why);
+    if (e != OK) {
         stop(&engine->reads, engine->read_thread);
+        return e;
+    }
+    e = start(&engine->queue_thread, "queue", run_queue, engine, why);
+    if (e != OK) {
+        stop_writer(engine);
+        stop(&engine->reads, engine->read_thread);
+    }
     return e;
 }
 
@@ -298,6 +434,8 @@ enum err engine_open(const struct queue_deps *deps, struct engine **out, struct 
     engine->deps = *deps;
     mailbox_init(&engine->requests);
     mailbox_init(&engine->reads);
+    pthread_mutex_init(&engine->desk.lock, NULL);
+    pthread_cond_init(&engine->desk.moved, NULL);
     if (make_board_and_watch(engine))
         e = queue_open(&engine->deps, &engine->queue, why);
     else
@@ -321,6 +459,7 @@ void engine_close(struct engine *engine)
     if (engine == NULL)
         return;
     stop(&engine->requests, engine->queue_thread);
+    stop_writer(engine);
     stop(&engine->reads, engine->read_thread);
     free_engine(engine);
 }
