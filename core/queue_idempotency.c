@@ -41,28 +41,39 @@ static void digest_of_key(const struct submit_request *req, uint8_t digest[SHA25
     sha256_end(&hash, digest);
 }
 
-/* One in force, wherever the clock was when it was written: behind this period
- * is what was written before the clock was set back. */
-static enum err find(struct queue *queue, struct org *org, struct submit_request *req,
-                     struct idempotency_record *record)
+static enum err find_in(struct queue *queue, struct org *org, uint32_t period,
+                        const uint8_t *digest, struct arena *mem,
+                        struct idempotency_record *record, struct why *why)
 {
-    struct arena *mem = req->base.mem;
-    struct why *why = &req->base.why;
+    struct key key = key_idempotency(org->place, period, digest);
+    struct bytes value;
+    enum err e = txn_get(queue->txn, FAMILY_IDEMPOTENCY, key_bytes(&key), mem, &value, why);
+
+    if (e == OK)
+        e = record_read_idempotency(value, mem, record, why);
+    return e == OK && record->expires_at_ms <= queue->now_ms ? ERR_NOT_FOUND : e;
+}
+
+/* The newest one in force. Behind this period lies what was written before the
+ * clock was set back. */
+static enum err find(struct queue *queue, struct org *org, struct submit_request *req,
+                     struct idempotency_record *newest)
+{
     uint32_t now = period_of(queue->now_ms);
     uint8_t digest[SHA256_SIZE];
 
+    newest->id = 0;
     digest_of_key(req, digest);
-    for (uint32_t period = now + 1; period + 1 >= now && period != UINT32_MAX; period--) {
-        struct key key = key_idempotency(org->place, period, digest);
-        struct bytes value;
-        enum err e = txn_get(queue->txn, FAMILY_IDEMPOTENCY, key_bytes(&key), mem, &value, why);
+    for (uint32_t period = now > 0 ? now - 1 : 0; period <= now + 1; period++) {
+        struct idempotency_record record;
+        enum err e = find_in(queue, org, period, digest, req->base.mem, &record, &req->base.why);
 
-        if (e == OK)
-            e = record_read_idempotency(value, mem, record, why);
-        if (e != ERR_NOT_FOUND && (e != OK || record->expires_at_ms > queue->now_ms))
+        if (e != OK && e != ERR_NOT_FOUND)
             return e;
+        if (e == OK && record.id >= newest->id)
+            *newest = record;
     }
-    return ERR_NOT_FOUND;
+    return newest->id != 0 ? OK : ERR_NOT_FOUND;
 }
 
 static void fill(const struct idempotency_record *record, struct submit_request *req)

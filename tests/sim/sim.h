@@ -14,6 +14,7 @@
  * sim_world.c   the machine: clock, disk, queue; turns, crashes, faults
  * sim_client.c  clients and workers: random requests, several to a turn
  * sim_model.c   what clients were told, request by request, and the rules
+ * sim_duplicate.c  the same for second requests of a name, and repeated ones
  * sim_lease.c   the same for leases: who holds what until when, who is next
  * sim_survey.c  looks at all that lists show, and compares
  *
@@ -28,6 +29,8 @@ enum {
     MARKS_MAX = 8,
     CHECKPOINTS_MAX = 8,
     NAME_TEXT_SIZE = 24,
+    CALLERS = 2, /* who have idempotency keys */
+    KEYS = 4,    /* of each */
 };
 
 /* What clients believe of a lease. */
@@ -88,6 +91,17 @@ struct line {
     unsigned mark_count;
 };
 
+/* What clients believe of an idempotency key. */
+struct kept {
+    bool exists;
+    bool unsure; /* whether it is in force, and what for */
+    uint8_t digest;
+    run_id id;
+    bool duplicate;
+    enum run_state state;
+    int64_t queued_at_ms, at_ms;
+};
+
 struct org_belief {
     bool exists, was_purged; /* since the last survey */
     uint32_t max_active;
@@ -126,6 +140,8 @@ struct op {
     bool spent;      /* its answer was taken in; kept for its LEASE_STOP */
     int org, worker; /* index; -1: none */
     char name[NAME_TEXT_SIZE], text[NAME_TEXT_SIZE], org_id[NAME_TEXT_SIZE];
+    int key, caller; /* of an idempotency key, from 1; 0: none */
+    char key_text[16];
     struct lease_name leases[8];
     struct entity_progress entities[3];
 };
@@ -165,6 +181,7 @@ struct sim {
     bool closing, posting;
     /* The model. */
     struct org_belief orgs[ORGS];
+    struct kept kept[ORGS][CALLERS][KEYS];
     struct line lines[LINES_MAX];
     unsigned line_count;
     struct job jobs[JOBS_MAX];
@@ -227,6 +244,20 @@ struct job *model_meet(struct sim *sim, const struct run_info *info);
 void model_end(struct sim *sim, struct job *job, enum run_state state);
 void model_set_checkpoint(struct job *job, struct bytes checkpoint);
 bool view_job(struct view *view, const struct job *job, struct run_info *info);
+
+void model_specify(struct job *job, const struct run_spec *spec);
+void model_cancel(struct sim *sim, struct job *job);
+bool model_lives(const struct job *job); /* as far as clients can know */
+void model_learn_firings(struct sim *sim, const struct line *line);
+
+/* sim_duplicate.c */
+void client_says_more(struct sim *sim, struct op *op); /* of a SUBMIT */
+/* Whether the answer is that there is no new job. */
+bool duplicate_settles(struct sim *sim, const struct op *op);
+void duplicate_accepted(struct sim *sim, const struct op *op); /* before its job is met */
+void duplicate_keep(struct sim *sim, const struct op *op);
+void duplicate_uncertain(struct sim *sim, const struct op *op);
+void duplicate_time_passes(struct sim *sim);
 
 /* sim_lease.c */
 void lease_fresh_terms(struct sim *sim); /* the queue has rebuilt its memory */

@@ -223,6 +223,8 @@ static void client_submits(struct sim *sim)
     op->u.submit.spec.name = name_line(op, op->text);
     if (chance(sim, 3))
         make_invalid(sim, op);
+    else
+        client_says_more(sim, op);
     op_post(op);
 }
 

@@ -58,6 +58,15 @@ void model_set_checkpoint(struct job *job, struct bytes checkpoint)
     job->checkpoint_count = 1;
 }
 
+void model_specify(struct job *job, const struct run_spec *spec)
+{
+    job->priority = spec->priority;
+    job->source = lasting_text(spec->source);
+    job->target = lasting_text(spec->target);
+    job->retry_on_fail = spec->retry_on_fail;
+    job->retries_max = spec->retries_max;
+}
+
 struct job *model_meet(struct sim *sim, const struct run_info *info)
 {
     struct job *job = &sim->jobs[sim->job_count];
@@ -69,17 +78,13 @@ struct job *model_meet(struct sim *sim, const struct run_info *info)
              (const char *)info->spec.name.data);
     *job = (struct job){ .id = info->id,
                          .line = model_line(sim, org_index(sim, info->org), name),
-                         .priority = info->spec.priority,
-                         .source = lasting_text(info->spec.source),
-                         .target = lasting_text(info->spec.target),
-                         .retry_on_fail = info->spec.retry_on_fail,
-                         .retries_max = info->spec.retries_max,
                          .order = info->run.order,
                          .paused = info->run.state == RUN_PAUSED,
                          .progress = -1,
                          .lease = { .worker = -1 },
                          .checkpoint_count = 1,
                          .nominal_ms = info->run.nominal_ms };
+    model_specify(job, &info->spec);
     if (job->id > sim->newest)
         sim->newest = job->id;
     return job;
@@ -139,7 +144,7 @@ static bool is_retried(const struct sim *sim, const struct job *job)
 
 /* Firings come with the time: whether one has is there to see, unless it was
  * only ended and tried again in this turn. */
-static void learn_firings(struct sim *sim, const struct line *line)
+void model_learn_firings(struct sim *sim, const struct line *line)
 {
     struct view view = world_look(sim);
     struct run_info info;
@@ -157,7 +162,7 @@ static void learn_firings(struct sim *sim, const struct line *line)
 static void end_waiting_for_time(struct sim *sim, const struct line *line)
 {
     if (line->scheduled_ever)
-        learn_firings(sim, line);
+        model_learn_firings(sim, line);
     for (unsigned i = 0; i < sim->job_count; i++)
         if (sim->jobs[i].line == line && sim->jobs[i].order == 0 && !sim->jobs[i].ended)
             model_end(sim, &sim->jobs[i], RUN_CANCELLED);
@@ -181,6 +186,8 @@ static void take_submit(struct sim *sim, struct op *op)
     struct org_belief *org = &sim->orgs[op->org];
     struct job *job;
 
+    if (duplicate_settles(sim, op))
+        return;
     if (op->result == ERR_LIMIT)
         require(sim, org->max_queued != 0, "there is a limit where one is reached");
     if (op->must_be_invalid)
@@ -192,9 +199,11 @@ static void take_submit(struct sim *sim, struct op *op)
     require(sim, req->info.id > sim->newest, "ids are new, and ordered by time");
     require(sim, bytes_equal(req->info.spec.name, bytes_of_text(op->name)),
             "an answer shows the job");
+    duplicate_accepted(sim, op);
     if (req->spec.has_schedule)
         end_waiting_for_time(sim, model_line(sim, op->org, op->name));
     job = model_meet(sim, &req->info);
+    duplicate_keep(sim, op);
     org->exists = job->line->exists = true;
     if (req->spec.has_schedule)
         note_schedule(job, &req->spec);
@@ -203,7 +212,7 @@ static void take_submit(struct sim *sim, struct op *op)
 }
 
 /* Whether it lives, as far as clients can know. */
-static bool lives_for_sure(const struct job *job)
+bool model_lives(const struct job *job)
 {
     return job != NULL && job->ended == RUN_NONE && !job->may_have_ended && !job->purged &&
            !job->line->cancels_other && job->order != 0;
@@ -238,7 +247,7 @@ static void resume_job(struct sim *sim, struct job *job, bool start_over)
         job->goes_first = job->queued = true;
 }
 
-static void cancel_job(struct sim *sim, struct job *job)
+void model_cancel(struct sim *sim, struct job *job)
 {
     if (job->ended || job->lease.cancelling)
         return;
@@ -274,7 +283,7 @@ static void control_line(struct sim *sim, struct op *op, struct job *head)
     struct line *line = head->line;
 
     if (line->scheduled_ever)
-        learn_firings(sim, line);
+        model_learn_firings(sim, line);
     for (unsigned i = 0; i < sim->job_count; i++) {
         struct job *job = &sim->jobs[i];
 
@@ -285,7 +294,7 @@ static void control_line(struct sim *sim, struct op *op, struct job *head)
         else if (req->verb == CONTROL_RESUME)
             resume_job(sim, job, req->start_over);
         else
-            cancel_job(sim, job);
+            model_cancel(sim, job);
     }
     if (req->verb == CONTROL_CANCEL)
         line->pause_may_be_over = true;
@@ -299,7 +308,7 @@ static bool is_behind(const struct sim *sim, const struct job *job)
     for (unsigned i = 0; i < sim->job_count; i++) {
         const struct job *other = &sim->jobs[i];
 
-        if (other != job && other->line == job->line && lives_for_sure(other) &&
+        if (other != job && other->line == job->line && model_lives(other) &&
             other->order < job->order)
             return true;
     }
@@ -317,7 +326,7 @@ static void require_control_refused_rightly(struct sim *sim, const struct op *op
     if (op->name[0] != '\0' && sim->orgs[op->org].exists)
         require(sim, op->result != ERR_NOT_FOUND || !model_line(sim, op->org, op->name)->exists,
                 "a name that was queued once is known");
-    if (!lives_for_sure(job))
+    if (!model_lives(job))
         return;
     require(sim, op->result != ERR_NOT_FOUND, "a job that lives is found");
     require(sim, req->verb != CONTROL_CANCEL, "a job that lives can be cancelled");
@@ -350,7 +359,7 @@ static void take_control(struct sim *sim, struct op *op)
     else if (req->verb == CONTROL_PAUSE)
         pause_job(sim, job);
     else if (req->verb == CONTROL_CANCEL)
-        cancel_job(sim, job);
+        model_cancel(sim, job);
     else if (req->verb == CONTROL_RETRY)
         retry_job(sim, job, req);
     else {
@@ -624,7 +633,8 @@ static void trace_op(const struct sim *sim, const struct op *op)
               (unsigned long long)r->lease.id, r->lease.epoch, op->text, result, r->directive,
               r->will_retry);
     else if (op->u.base.verb == QUEUE_SUBMIT)
-        trace(sim, "submit %s %s priority %d %s-%s%s: %s %s, %llx %s", op->org_id, op->name,
+        trace(sim, "submit %s %s duplicate %d key %s/%d priority %d %s-%s%s: %s %s, %llx %s",
+              op->org_id, op->name, s->on_duplicate, op->key_text, s->digest[0],
               s->spec.priority, lasting_text(s->spec.source), lasting_text(s->spec.target),
               s->spec.has_schedule ? " scheduled" : "", result, s->base.why.text,
               (unsigned long long)s->info.id, run_state_name(s->info.run.state));
@@ -738,6 +748,7 @@ static void require_due_in_time(struct sim *sim)
 
 void model_turn_worked(struct sim *sim)
 {
+    duplicate_time_passes(sim);
     lease_time_passes(sim);
     list_each(link, &sim->ops) {
         struct op *op = container_of(link, struct op, link);
@@ -778,6 +789,8 @@ static void take_uncertain(struct sim *sim, const struct op *op)
     const struct control_request *control = &op->u.control;
     struct job *job;
 
+    if (op->u.base.verb == QUEUE_SUBMIT)
+        duplicate_uncertain(sim, op);
     if (op->u.base.verb == QUEUE_REPORT && report->checkpoint.size > 0) {
         job = model_find(sim, report->lease.id);
         if (job != NULL)
@@ -792,6 +805,7 @@ static void take_uncertain(struct sim *sim, const struct op *op)
 
 void model_turn_failed(struct sim *sim)
 {
+    duplicate_time_passes(sim);
     list_each(link, &sim->ops) {
         struct op *op = container_of(link, struct op, link);
 

@@ -55,6 +55,12 @@ static bool differs(const struct job *job, const struct run *run)
            (job->ended != RUN_NONE) != run_is_ended(run->state);
 }
 
+static void adopt(struct sim *sim, struct job *job, const struct run_info *info)
+{
+    adopt_run(sim, job, &info->run);
+    model_specify(job, &info->spec);
+}
+
 /* Between what clients could know and what is: time has gone on. */
 static void learn(struct sim *sim, struct job *job, const struct run *run)
 {
@@ -182,7 +188,7 @@ static void take_page(struct sim *sim, const struct run_info *runs, uint32_t num
         if (job == NULL)
             job = meet(sim, &runs[i], adopts);
         else if (adopts)
-            adopt_run(sim, job, &runs[i].run);
+            adopt(sim, job, &runs[i]);
         else
             compare_run(sim, job, &runs[i]);
         job->seen = true;
