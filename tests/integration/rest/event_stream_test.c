@@ -18,6 +18,7 @@
 #include "core/base/list.h"
 #include "gateway/gateway.h"
 #include "rpc/call.h"
+#include "rpc/server.h"
 #include "sync/v1/sync.pb-c.h"
 
 /* Server-sent events on a real socket, from a WatchJobs that the test plays:
@@ -136,24 +137,51 @@ static const struct rpc_service service = { "sync.v1.SyncService", methods, 1, N
 
 struct fixture {
     struct rpc_registry *registry;
+    struct rpc_server *server; /* NULL: the service is in this process */
     struct gateway *gateway;
 };
 
-static int setup(void **state)
+static void open_gateway(struct fixture *f)
 {
-    struct fixture *f = calloc(1, sizeof *f);
     struct gateway_options options = { .address = "127.0.0.1:0", .watches_max = 2 };
     struct why why = { .text = "" };
+
+    if (f->server != NULL)
+        options.rpc_address = rpc_server_address(f->server);
+    else
+        options.registry = f->registry;
+    if (gateway_open(&options, &f->gateway, &why) != OK)
+        fail_msg("%s", why.text);
+}
+
+enum place { HERE, ELSEWHERE };
+
+static void open_fixture(void **state, enum place place)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct rpc_server_options options = { .address = "127.0.0.1:0" };
 
     f->registry = rpc_registry_new();
     rpc_registry_add(f->registry, &service);
     options.registry = f->registry;
+    if (place == ELSEWHERE)
+        assert_int_equal(rpc_server_open(&options, &f->server, NULL), OK);
     sem_init(&over, 0, 0);
     atomic_store(&watching, 0);
     atomic_store(&flooded, 0);
-    if (gateway_open(&options, &f->gateway, &why) != OK)
-        fail_msg("%s", why.text);
+    open_gateway(f);
     *state = f;
+}
+
+static int setup(void **state)
+{
+    open_fixture(state, HERE);
+    return 0;
+}
+
+static int setup_elsewhere(void **state)
+{
+    open_fixture(state, ELSEWHERE);
     return 0;
 }
 
@@ -162,6 +190,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     gateway_close(f->gateway, PATIENCE_MS);
+    rpc_server_close(f->server, PATIENCE_MS);
     rpc_registry_free(f->registry);
     assert_int_equal(atomic_load(&watching), 0);
     free(f);
@@ -432,7 +461,6 @@ static void closing_the_gateway_ends_its_streams(void **state)
 {
     struct fixture *f = *state;
     int open = ask(f, WATCH("name=long")), stalled = ask(f, WATCH("name=flood"));
-    struct gateway_options options = { .address = "127.0.0.1:0", .registry = f->registry };
 
     receive_until(open, "id: 10\n\n");
     receive_until(stalled, "job_0");
@@ -440,12 +468,16 @@ static void closing_the_gateway_ends_its_streams(void **state)
     assert_non_null(strstr(receive_until(open, "\r\n0\r\n\r\n"), ": UNAVAILABLE\n\n"));
     assert_at_end(open);
     close(stalled);
-    assert_int_equal(gateway_open(&options, &f->gateway, NULL), OK);
+    open_gateway(f);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_ELSEWHERE(name)                                                                       \
+    {                                                                                              \
+#name "_elsewhere", name, setup_elsewhere, teardown, NULL                                  \
+    }
     const struct CMUnitTest tests[] = {
         TEST(events_have_an_id_a_name_and_one_line_of_data),
         TEST(a_stream_that_ends_leaves_the_connection_to_the_next_request),
@@ -458,6 +490,11 @@ int main(void)
         TEST(a_reader_that_does_not_read_costs_bounded_memory_and_misses_nothing),
         TEST(no_more_watches_than_the_limit_are_open),
         TEST(closing_the_gateway_ends_its_streams),
+        TEST_ELSEWHERE(events_have_an_id_a_name_and_one_line_of_data),
+        TEST_ELSEWHERE(a_watch_that_is_refused_is_a_plain_error),
+        TEST_ELSEWHERE(a_reader_that_does_not_read_costs_bounded_memory_and_misses_nothing),
+        TEST_ELSEWHERE(no_more_watches_than_the_limit_are_open),
+        TEST_ELSEWHERE(closing_the_gateway_ends_its_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,11 @@ class Events:
     def __init__(self, address, path, headers=None):
         host, port = address.rsplit(":", 1)
         self.connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
+        # A small window, so that a reader that does not read is noticed.
+        self.connection.sock = socket.socket()
+        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        self.connection.sock.settimeout(PATIENCE_S)
+        self.connection.sock.connect((host, int(port)))
         self.connection.request("GET", path, headers=headers or {})
         self.answer = self.connection.getresponse()
         self.last_id = ""
@@ -180,6 +186,27 @@ class Watch(Case):
                               capture_output=True, check=False)
         self.assertIn(b"event: job\ndata: {", done.stdout)
         self.assertIn(b"event: synced\ndata: {}\n\n", done.stdout)
+
+    def test_a_reader_that_falls_too_far_behind_is_told_to_list_again(self):
+        """16 MiB of events are kept; these are 40 MB, of which some are under way."""
+        stream = self.watch()
+        stream.until("synced")
+        padding = "x" * 800_000
+        for i in range(50):
+            answer = self.client.post("/sync/queue", {
+                "name": "large-%d" % i, "type": "full",
+                "data": {"source": "none", "target": "none", "padding": padding}})
+            self.assertEqual(answer.status, 200)
+        before = stream.until("relist")
+        self.assertLess(len(before), 50)
+        self.assertEqual([job["name"] for _, job in before],
+                         ["large-%d" % i for i in range(len(before))])
+        self.queue("after")
+        for kind, job in iter(stream.next, None):
+            if kind == "job" and job["name"] == "after":
+                break
+        else:
+            self.fail("the stream ended")
 
     def test_a_client_that_goes_leaves_nothing_open(self):
         streams = [self.watch() for _ in range(5)]
