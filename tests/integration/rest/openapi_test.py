@@ -21,6 +21,7 @@ sys.path.insert(0, HERE)
 import curl
 import server
 
+SKIPPED = 77
 options = None
 syncd = None
 client = None
@@ -147,7 +148,10 @@ def main():
     parser.add_argument("--syncd", required=True)
     parser.add_argument("--folder", required=True)
     options, rest = parser.parse_known_args()
-    unittest.main(argv=sys.argv[:1] + rest, verbosity=2)
+    done = unittest.main(argv=sys.argv[:1] + rest, verbosity=2, exit=False).result
+    if not done.wasSuccessful():
+        sys.exit(1)
+    sys.exit(SKIPPED if done.skipped else 0)
 
 
 if __name__ == "__main__":
