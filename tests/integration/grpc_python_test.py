@@ -58,6 +58,27 @@ class GrpcPythonTest(unittest.TestCase):
         cls.client.channel.close()
         cls.server.__exit__(None, None, None)
 
+    def test_a_request_id_may_be_sent_again(self):
+        request = sync_pb2.QueueJobRequest(
+            org_id="again", name="again", type=sync_pb2.JOB_TYPE_FULL, request_id="key-1",
+            data=sync_pb2.JobData(source="nobody", target="two"))
+        answer = sync_pb2.QueueJobResponse
+        call = method(self.client.channel, "sync.v1.SyncService", "QueueJob", answer).with_call
+        first, told = call(request, timeout=harness.PATIENCE_S)
+        self.assertNotIn("idempotency-replayed", dict(told.initial_metadata()))
+        # Another connection: callers without credentials are one caller.
+        with grpc.insecure_channel(self.server.rpc) as channel:
+            call = method(channel, "sync.v1.SyncService", "QueueJob", answer).with_call
+            again, told = call(request, timeout=harness.PATIENCE_S)
+        self.assertEqual(again, first)
+        self.assertEqual(dict(told.initial_metadata())["idempotency-replayed"], "true")
+        request.priority = sync_pb2.JOB_PRIORITY_LOW
+        with self.assertRaises(grpc.RpcError) as refused:
+            self.client.sync("QueueJob", request)
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
+        self.assertIn("requestId", refused.exception.details())
+        self.client.sync("CancelJob", sync_pb2.CancelJobRequest(org_id="again", name="again"))
+
     def test_a_job_is_queued_leased_and_completed_by_single_calls(self):
         queued = self.client.queue("single")
         self.assertTrue(queued.id.startswith("job_"))

@@ -204,6 +204,20 @@ class SyncctlTest(unittest.TestCase):
         shown = self.ctl("show", "nightly", org=org).stdout
         self.assertIn("2099-01-01T02:00:00Z", shown)
 
+    def test_a_second_request_does_what_its_flags_say(self):
+        waiting = ("queue", "twice", "--type", "full", "--source", "nobody", "--target", "local")
+        first = self.json(*waiting)["job"]
+        again = self.ctl(*waiting, "--on-duplicate", "coalesce").stdout
+        self.assertIn(first["id"], again)
+        self.assertIn("waits already", again)
+        refused = self.ctl(*waiting, "--on-duplicate", "reject", status=4)
+        self.assertIn(first["id"], refused.stderr)
+        self.ctl(*waiting, "--on-duplicate", "replace")
+        self.assertEqual(self.json("show", first["id"])["job"]["status"], "cancelled")
+        keyed = waiting + ("--request-id", "key-1")
+        self.assertEqual(self.json(*keyed)["job"]["id"], self.json(*keyed)["job"]["id"])
+        self.ctl(*keyed, "--priority", "low", status=4)
+
     def test_exit_codes_tell_what_went_wrong(self):
         self.assertIn("which organisation", self.ctl("list", org=None, status=2).stderr)
         self.assertIn("no command", self.ctl("frobnicate", status=2).stderr)
