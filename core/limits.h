@@ -30,6 +30,7 @@ enum {
     TURN_BYTES_SOFT_MAX = 64 << 20,  /* a turn that has used so much begins nothing more */
     TURN_BYTES_MAX = 1 << 30,        /* nothing that one request does comes near it */
     SWEEP_RUNS_MAX = 512,            /* ended runs, or entries, that a turn takes off the disk, */
+    PURGES_MAX = 256,                /* with a filter, under way at once */
     PURGE_LOOKS_MAX = 4096,          /* and those it looks at for a filtered purge */
     BOARD_ORGS_MAX = 16384,          /* whose pace is remembered */
     WATCH_EVENTS_MAX = 16384,        /* that can be gone back to */

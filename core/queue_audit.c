@@ -6,7 +6,7 @@
  * twice, with its organisation's and in the list of everybody's; the second one
  * is in the order in which entries grow too old. */
 
-static const struct org_place everybody = { 0, 0 };    /* no organisation has the number 0 */
+static const struct org_place everybody = { 0, 0 }; /* no organisation has the number 0 */
 
 static int64_t due_ms(const struct queue *queue, int64_t at_ms)
 {
@@ -45,7 +45,7 @@ void audit_add(struct queue *queue, const struct request *request, const struct 
 struct audit_sweep {
     struct queue *queue;
     unsigned count;
-    int64_t due_ms;              /* of the first one that stays */
+    int64_t due_ms; /* of the first one that stays */
     enum err e;
     struct why *why;
 };

@@ -12,10 +12,10 @@ enum { CHECK_BYTES_MAX = 1 << 30 };
 struct past {
     struct queue *queue;
     struct arena *mem;
-    struct arena *scratch;               /* of what is looked at just now */
-    struct key endings_key;              /* of the record read last, */
+    struct arena *scratch;  /* of what is looked at just now */
+    struct key endings_key; /* of the record read last, */
     struct arena *endings_mem;
-    struct endings_record endings;       /* this one */
+    struct endings_record endings; /* this one */
     uint32_t orders, audits_of_orgs, audits_of_everybody;
 };
 
@@ -121,8 +121,8 @@ static bool visit_endings(void *ctx, struct bytes key, struct bytes value)
 
     (void)value;
     assert(org != NULL && key_epoch_read(key) <= org->counters.purge_epoch);
-    assert(key_epoch_read(key) == org->counters.purge_epoch
-           || org->counters.swept_epoch < org->counters.purge_epoch);
+    assert(key_epoch_read(key) == org->counters.purge_epoch ||
+           org->counters.swept_epoch < org->counters.purge_epoch);
     return true;
 }
 
@@ -147,7 +147,8 @@ static bool visit_sync(void *ctx, struct bytes key, struct bytes value)
     struct why why;
     struct sync_record sync;
     struct key prefix = key_history_name(key_org_read(key), key_name_read(key));
-    enum err e = record_read_sync(bytes_copy(named->past->mem, value), named->past->mem, &sync, &why);
+    enum err e =
+        record_read_sync(bytes_copy(named->past->mem, value), named->past->mem, &sync, &why);
 
     assert(e == OK && sync.recent_count < HISTORY_CHUNK_RUNS);
     named->chunks += sync.history_chunks;

@@ -40,7 +40,8 @@ static void put_history(struct queue *queue, struct loaded_run *loaded, struct s
 
     for (uint32_t i = 0; i < sync->recent_count; i++)
         history.runs[i] = sync->recent[i];
-    txn_put(queue->txn, FAMILY_HISTORY, key_bytes(&key), record_write_history(&history, queue->mem));
+    txn_put(queue->txn, FAMILY_HISTORY, key_bytes(&key),
+            record_write_history(&history, queue->mem));
     sync->recent_count = 0;
     sync->history_chunks++;
 }
@@ -55,8 +56,8 @@ enum err history_add(struct queue *queue, struct loaded_run *loaded, struct sync
         list_append(&queue->ended_orgs, &endings->link);
     }
     make_room(queue, endings);
-    endings->items[endings->count++] = (struct ending){ loaded->id, key_name_hash(loaded->spec.name),
-                                                        loaded->run.state };
+    endings->items[endings->count++] =
+        (struct ending){ loaded->id, key_name_hash(loaded->spec.name), loaded->run.state };
     loaded->run.ended_ticket = endings->ticket;
     if (ending_kind(loaded->run.state) != ENDING_DONE)
         return OK;
@@ -122,8 +123,8 @@ void history_write_all(struct queue *queue)
         history_write(queue, container_of(queue->ended_orgs.next, struct org, endings.link));
 }
 
-enum err history_load(struct queue *queue, struct org *org, run_id id, struct run *run,
-                      bool *there, struct why *why)
+enum err history_load(struct queue *queue, struct org *org, run_id id, struct run *run, bool *there,
+                      struct why *why)
 {
     struct key key = key_ended(org->place, org->counters.purge_epoch, id);
     struct bytes value;

@@ -28,15 +28,15 @@ static const int64_t CLOCK_STEP_MS = 24 * 3600 * 1000;
 struct purge_order {
     struct link link;
     struct org *org;
-    uint64_t ticket;                     /* what ended before it is taken */
-    struct purge_record record;          /* its name is `name` */
+    uint64_t ticket;            /* what ended before it is taken */
+    struct purge_record record; /* its name is `name` */
     char *name;
     bool dry_run, done;
-    struct purge_request *request;       /* NULL: nobody waits any more */
-    uint64_t turn, done_turn;            /* when it was written, and when nothing was left */
-    enum ending_kind kind;               /* how far it is: this kind, */
-    uint64_t from;                       /* this record, */
-    uint32_t next;                       /* this one of its runs */
+    struct purge_request *request; /* NULL: nobody waits any more */
+    uint64_t turn, done_turn;      /* when it was written, and when nothing was left */
+    enum ending_kind kind;         /* how far it is: this kind, */
+    uint64_t from;                 /* this record, */
+    uint32_t next;                 /* this one of its runs */
 };
 
 static struct key order_key(const struct purge_order *order)
@@ -71,11 +71,13 @@ static struct purge_order *add_order(struct queue *queue, struct org *org, uint6
     order->name = text_copy(record->name);
     order->record.name = bytes_of_text(order->name);
     list_append(&queue->purges, &order->link);
+    queue->purge_count++;
     return order;
 }
 
-static void free_order(struct purge_order *order)
+static void free_order(struct queue *queue, struct purge_order *order)
 {
+    queue->purge_count--;
     list_remove(&order->link);
     free(order->name);
     free(order);
@@ -150,7 +152,7 @@ static void begin_order(struct queue *queue, struct purge_request *req, struct o
                                    .purge_epoch = org->counters.purge_epoch };
     struct purge_order *order;
 
-    history_write(queue, org);    /* what has ended so far gets lower tickets */
+    history_write(queue, org); /* what has ended so far gets lower tickets */
     req->ticket = queue_ticket(queue);
     order = add_order(queue, org, req->ticket, &record);
     order->request = req;
@@ -169,6 +171,9 @@ void handle_purge(struct queue *queue, struct request *request)
     req->completed = req->failed = req->cancelled = 0;
     if (e == OK)
         e = org_find(queue, req->org, &org, &request->why);
+    if (e == OK && has_filter(req) && queue->purge_count == PURGES_MAX)
+        e = err_because(&request->why, ERR_LIMIT,
+                        "%d purges are under way: try again when one is over", PURGES_MAX);
     if (e == OK && has_filter(req)) {
         begin_order(queue, req, org);
         return;
@@ -211,8 +216,8 @@ static bool visit_chunk(void *ctx, struct bytes key, struct bytes value)
 
 static bool is_full(const struct piece *piece)
 {
-    return piece->looks >= PURGE_LOOKS_MAX || piece->taken == SWEEP_RUNS_MAX
-        || piece->spec_bytes > SPEC_BYTES_PER_TURN || queue_turn_is_full(piece->queue);
+    return piece->looks >= PURGE_LOOKS_MAX || piece->taken == SWEEP_RUNS_MAX ||
+           piece->spec_bytes > SPEC_BYTES_PER_TURN || queue_turn_is_full(piece->queue);
 }
 
 /* The hash has said that it may be. */
@@ -253,8 +258,8 @@ static enum err take(struct piece *piece, uint64_t ticket, const struct ending *
     struct run run;
     enum err e;
 
-    *stays = (filter->state != RUN_NONE && filter->state != ending->state)
-          || (filter->name.size > 0 && key_name_hash(filter->name) != ending->name);
+    *stays = (filter->state != RUN_NONE && filter->state != ending->state) ||
+             (filter->name.size > 0 && key_name_hash(filter->name) != ending->name);
     if (*stays)
         return OK;
     piece->taken++;
@@ -278,7 +283,7 @@ static enum err take_chunk(struct piece *piece, uint64_t ticket, struct bytes va
 {
     struct purge_order *order = piece->order;
     struct endings_record record;
-    bool stay = order->next > 0;         /* of the first part nobody knows any more */
+    bool stay = order->next > 0; /* of the first part nobody knows any more */
     enum err e = record_read_endings(value, piece->queue->mem, &record, why);
 
     *all = true;
@@ -302,7 +307,8 @@ static enum err take_chunk(struct piece *piece, uint64_t ticket, struct bytes va
         stay |= stays;
     }
     if (!stay && !order->dry_run) {
-        struct key key = key_endings(order->org->place, order->record.purge_epoch, order->kind, ticket);
+        struct key key =
+            key_endings(order->org->place, order->record.purge_epoch, order->kind, ticket);
 
         txn_erase(piece->queue->txn, FAMILY_ENDINGS, key_bytes(&key));
     }
@@ -311,8 +317,8 @@ static enum err take_chunk(struct piece *piece, uint64_t ticket, struct bytes va
 
 static bool is_beyond(const struct purge_order *order, uint64_t ticket)
 {
-    return order->record.older_than_ms != 0
-        && (int64_t)(ticket >> 12) - CLOCK_STEP_MS >= order->record.older_than_ms;
+    return order->record.older_than_ms != 0 &&
+           (int64_t)(ticket >> 12) - CLOCK_STEP_MS >= order->record.older_than_ms;
 }
 
 /* A piece of the records of one kind; *all: none are left. */
@@ -368,8 +374,8 @@ static enum err advance(struct queue *queue, struct purge_order *order, struct w
     piece->order = order;
     piece->looks = piece->taken = 0;
     piece->spec_bytes = piece->bytes = 0;
-    while (e == OK && all && order->kind < ENDING_KIND_COUNT
-           && order->record.purge_epoch == order->org->counters.purge_epoch) {
+    while (e == OK && all && order->kind < ENDING_KIND_COUNT &&
+           order->record.purge_epoch == order->org->counters.purge_epoch) {
         if (wants(order, order->kind))
             e = take_kind(piece, &all, why);
         if (e == OK && all) {
@@ -377,7 +383,7 @@ static enum err advance(struct queue *queue, struct purge_order *order, struct w
             order->from = order->next = 0;
         }
     }
-    order->done = e == OK && all;      /* a newer epoch has taken what was left, too */
+    order->done = e == OK && all; /* a newer epoch has taken what was left, too */
     order->done_turn = queue->turn;
     write_order(queue, order);
     return e;
@@ -435,7 +441,7 @@ void purge_answer(struct queue *queue, struct link *answers)
             req->cancelled = order->record.cancelled;
             list_append(answers, &req->base.link);
         }
-        free_order(order);
+        free_order(queue, order);
     }
 }
 
@@ -450,7 +456,7 @@ void purge_failed(struct queue *queue)
             continue;
         if (order->request != NULL)
             list_append(&queue->answers, &order->request->base.link);
-        free_order(order);
+        free_order(queue, order);
     }
 }
 
@@ -462,7 +468,7 @@ void purge_forget(struct queue *queue)
 
         if (order->request != NULL)
             list_append(&queue->purge_waits, &order->request->base.link);
-        free_order(order);
+        free_order(queue, order);
     }
 }
 
@@ -495,7 +501,8 @@ static bool visit_order(void *ctx, struct bytes key, struct bytes value)
     struct purge_order *order;
 
     if (org == NULL) {
-        loading->e = err_because(loading->why, ERR_CORRUPT, "a purge of an organisation that is not there");
+        loading->e =
+            err_because(loading->why, ERR_CORRUPT, "a purge of an organisation that is not there");
         return false;
     }
     loading->e = record_read_purge(value, queue->mem, &record, loading->why);
@@ -526,7 +533,8 @@ void purge_give_up(struct queue *queue, const char *text)
         enum err e = dry_run ? ERR_UNAVAILABLE : ERR_UNCERTAIN;
 
         list_remove(&request->link);
-        (void)err_because(&request->why, e, "%s%s", text, dry_run ? "" : "; the purge will be carried through");
+        (void)err_because(&request->why, e, "%s%s", text,
+                          dry_run ? "" : "; the purge will be carried through");
         request->done(request, e);
     }
 }

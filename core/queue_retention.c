@@ -10,7 +10,8 @@
 
 static int64_t keep_ms(const struct queue *queue, const struct org *org, enum ending_kind kind)
 {
-    int64_t own = kind == ENDING_FAILED ? org->record.keep_failed_ms : org->record.keep_completed_ms;
+    int64_t own =
+        kind == ENDING_FAILED ? org->record.keep_failed_ms : org->record.keep_completed_ms;
 
     if (own != 0)
         return own;
@@ -155,9 +156,10 @@ void retention_sweep(struct queue *queue)
     struct why why = { .text = "" };
     unsigned taken = 0;
 
-    while (taken < SWEEP_RUNS_MAX && retention_due_ms(queue) <= queue->now_ms
-           && !queue_turn_is_full(queue)) {
-        struct retained *retained = container_of(heap_first(&queue->retention), struct retained, due);
+    while (taken < SWEEP_RUNS_MAX && retention_due_ms(queue) <= queue->now_ms &&
+           !queue_turn_is_full(queue)) {
+        struct retained *retained =
+            container_of(heap_first(&queue->retention), struct retained, due);
         struct org *org = retained->org;
         enum ending_kind kind = (enum ending_kind)(retained - org->retained);
         enum err e = take_oldest(queue, org, kind, &taken, &why);
@@ -192,7 +194,7 @@ static enum err take_history(struct queue *queue, struct org *org, const struct 
 enum err retention_trim_name(struct queue *queue, struct loaded_run *loaded,
                              struct sync_record *sync, struct why *why)
 {
-    enum { AT_ONCE_MAX = 2 };    /* more than come in: so a smaller bound is reached, too */
+    enum { AT_ONCE_MAX = 2 }; /* more than come in: so a smaller bound is reached, too */
     struct org *org = loaded->org;
     struct key prefix = key_history_name(org->place, loaded->spec.name);
     uint64_t keep = org->record.keep_runs != 0 ? org->record.keep_runs : queue->options.keep_runs;
@@ -202,8 +204,8 @@ enum err retention_trim_name(struct queue *queue, struct loaded_run *loaded,
         struct key from = key_history(org->place, loaded->spec.name, sync->history_from);
         struct oldest oldest;
 
-        if (sync->history_chunks <= 1
-            || (uint64_t)(sync->history_chunks - 1) * HISTORY_CHUNK_RUNS < keep)
+        if (sync->history_chunks <= 1 ||
+            (uint64_t)(sync->history_chunks - 1) * HISTORY_CHUNK_RUNS < keep)
             return OK;
         e = find_oldest(queue, FAMILY_HISTORY, &prefix, &from, &oldest, why);
         if (e != OK)

@@ -160,6 +160,7 @@ struct queue {
     struct link dirty_orgs, sweep_orgs, ended_orgs;
     struct heap retention;               /* of the organisations' retained ends */
     struct link purges;                  /* purge_orders */
+    unsigned purge_count;                /* of them */
     struct link purge_waits;             /* purge_requests whose order is not in memory just now */
     int64_t audit_due_ms;                /* when the oldest entries should go; INT64_MAX: none */
     uint64_t audit_from;                 /* no entry lies below */

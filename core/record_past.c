@@ -62,14 +62,14 @@ enum err record_read_endings(struct bytes b, struct arena *mem, struct endings_r
         return e;
     if (r->n_names != r->n_runs || r->states.len != r->n_runs)
         return err_because(why, ERR_CORRUPT, "a stored list of ended jobs contradicts itself");
-    *endings = (struct endings_record){ .ended_at_ms = r->ended_at_ms,
-                                        .count = (uint32_t)r->n_runs };
+    *endings =
+        (struct endings_record){ .ended_at_ms = r->ended_at_ms, .count = (uint32_t)r->n_runs };
     endings->endings = arena_alloc(mem, r->n_runs * sizeof *endings->endings + 1);
     if (endings->endings == NULL)
         return err_because(why, ERR_LIMIT, "the answer is too large");
     for (size_t i = 0; i < r->n_runs; i++)
-        endings->endings[i] = (struct ending){ r->runs[i], r->names[i],
-                                               (enum run_state)r->states.data[i] };
+        endings->endings[i] =
+            (struct ending){ r->runs[i], r->names[i], (enum run_state)r->states.data[i] };
     return OK;
 }
 

@@ -35,19 +35,20 @@ static bool visit_entry(void *ctx, struct bytes key, struct bytes value)
     if (latest_ms(ticket) < list->filter->since_ms)
         return false;
     if (list->count == list->max || list->looks++ == LOOKS_MAX) {
-        *list->next = ticket + 1;        /* `before` this comes the entry itself */
+        *list->next = ticket + 1; /* `before` this comes the entry itself */
         return false;
     }
     copy = arena_copy(list->mem, value.data, value.size);
     if (copy == NULL) {
-        list->e = err_because(list->why, ERR_LIMIT, "the answer is too large: ask for a smaller page");
+        list->e =
+            err_because(list->why, ERR_LIMIT, "the answer is too large: ask for a smaller page");
         return false;
     }
     list->e = record_read_audit(bytes_of(copy, value.size), list->mem, &record, list->why);
     if (list->e != OK)
         return false;
-    if (record.at_ms < list->filter->since_ms
-        || (list->filter->until_ms != 0 && record.at_ms >= list->filter->until_ms))
+    if (record.at_ms < list->filter->since_ms ||
+        (list->filter->until_ms != 0 && record.at_ms >= list->filter->until_ms))
         return true;
     list->entries[list->count++] = (struct audit_entry){
         .ticket = ticket,
@@ -101,8 +102,9 @@ enum err view_audit(struct view *view, struct bytes org, const struct audit_filt
                     uint32_t max, struct audit_entry **entries, uint32_t *count, uint64_t *next,
                     struct why *why)
 {
-    struct audit_listing list = { .mem = view->mem, .filter = filter, .max = max, .next = next,
-                                  .why = why };
+    struct audit_listing list = {
+        .mem = view->mem, .filter = filter, .max = max, .next = next, .why = why
+    };
     struct store_range range = { .family = FAMILY_AUDIT, .direction = STORE_BACKWARD };
     struct org_place place;
     struct key from, to;

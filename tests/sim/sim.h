@@ -57,6 +57,7 @@ struct job {
     enum run_state ended; /* RUN_NONE: it lives */
     bool may_have_ended;  /* its lease expired: perhaps for the last time */
     bool purged;
+    bool to_be_purged; /* a purge with a filter, in this turn, has asked for it */
     bool paused, revived;
     bool goes_first; /* it was resumed or released */
     bool queued;     /* for sure, if its line lets it */

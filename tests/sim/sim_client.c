@@ -1,3 +1,4 @@
+#include "core/limits.h"
 #include "tests/sim/sim.h"
 
 #include <assert.h>
@@ -263,12 +264,38 @@ static void client_controls_something(struct sim *sim)
         req->wait_ms = (int64_t)pick(sim, 10000);
 }
 
+static bool purge_is_under_way(struct sim *sim)
+{
+    list_each(link, &sim->ops)
+        if (container_of(link, struct op, link)->u.base.verb == QUEUE_PURGE)
+            return true;
+    return false;
+}
+
+/* One at a time, and so few that it is answered in its turn. */
+static void choose_filter(struct sim *sim, struct op *op)
+{
+    const enum run_state states[] = { RUN_NONE, RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED };
+    struct purge_request *req = &op->u.purge;
+    const struct line *line = some_line(sim);
+
+    if (purge_is_under_way(sim) || sim->job_count > SWEEP_RUNS_MAX)
+        return;
+    req->state = states[pick(sim, 4)];
+    if (line != NULL && chance(sim, 50))
+        req->name = name_line(op, line->name);
+    if (chance(sim, 20))
+        req->older_than_ms = chance(sim, 50) ? 1 : INT64_MAX / 2;
+}
+
 static void client_purges(struct sim *sim)
 {
     struct op *op = op_new(sim, QUEUE_PURGE);
 
     op->u.purge.org = name_org(op, some_org(sim));
     op->u.purge.dry_run = chance(sim, 30);
+    if (chance(sim, 60))
+        choose_filter(sim, op);
     op_post(op);
 }
 

@@ -267,6 +267,7 @@ static void retry_job(struct sim *sim, struct job *job, const struct control_req
             "a job that lives is not retried");
     job->line->pause_may_be_over |= !job->ended;
     job->ended = RUN_NONE;
+    job->to_be_purged = false;
     job->may_have_ended = job->paused = job->goes_first = false;
     job->revived = job->queued = true;
     job->failures = 0;
@@ -380,11 +381,56 @@ static void take_late_control(struct sim *sim, const struct op *op)
             "who waits is answered when the worker has let go, or the time is over");
 }
 
+static bool has_filter(const struct purge_request *req)
+{
+    return req->state != RUN_NONE || req->name.size > 0 || req->older_than_ms != 0;
+}
+
+/* What has ended when it is asked for; it goes when all requests are handled. */
+static void mark_for_purge(struct sim *sim, const struct op *op)
+{
+    const struct purge_request *req = &op->u.purge;
+
+    for (unsigned i = 0; i < sim->job_count; i++) {
+        struct job *job = &sim->jobs[i];
+
+        job->to_be_purged = job->line->org == op->org && !job->purged && job->ended &&
+                            (req->state == RUN_NONE || req->state == job->ended) &&
+                            (req->name.size == 0 || strcmp(op->name, job->line->name) == 0) &&
+                            (req->older_than_ms == 0 || req->older_than_ms > sim->clock.now_ms);
+    }
+}
+
+static void take_filtered_purge(struct sim *sim, const struct op *op)
+{
+    const struct purge_request *req = &op->u.purge;
+    uint64_t completed = 0;
+
+    require(sim, op->result == OK, "a purge is not refused");
+    for (unsigned i = 0; i < sim->job_count; i++) {
+        struct job *job = &sim->jobs[i];
+
+        if (!job->to_be_purged)
+            continue;
+        job->to_be_purged = false;
+        if (!job->ended || job->purged)
+            continue; /* it lives again, or a purge of everything has taken it */
+        completed += job->ended == RUN_COMPLETED;
+        job->purged = !req->dry_run;
+    }
+    require(sim, req->completed == completed, "a purge with a filter counts what it takes");
+    sim->orgs[op->org].was_purged |= !req->dry_run;
+}
+
 static void take_purge(struct sim *sim, const struct op *op)
 {
     const struct purge_request *req = &op->u.purge;
     uint64_t completed = 0;
 
+    if (has_filter(req)) {
+        mark_for_purge(sim, op);
+        return;
+    }
     require(sim, op->result == OK, "a purge is not refused");
     for (unsigned i = 0; i < sim->job_count; i++) {
         struct job *job = &sim->jobs[i];
@@ -711,6 +757,18 @@ static void require_pushes(struct sim *sim)
     }
 }
 
+static void take_filtered_purges(struct sim *sim)
+{
+    list_each(link, &sim->ops) {
+        const struct op *op = container_of(link, struct op, link);
+
+        if (op->u.base.verb != QUEUE_PURGE || !has_filter(&op->u.purge))
+            continue;
+        require(sim, op->state == OP_ANSWERED, "a small purge is answered in its turn");
+        take_filtered_purge(sim, op);
+    }
+}
+
 static void take_late_controls(struct sim *sim)
 {
     list_each(link, &sim->ops) {
@@ -766,6 +824,7 @@ void model_turn_worked(struct sim *sim)
         trace_op(sim, op);
         take(sim, op);
     }
+    take_filtered_purges(sim);
     take_late_controls(sim);
     take_leases(sim);
     require_pushes(sim);

@@ -26,6 +26,8 @@ static struct store *open_rocksdb(struct sim *sim)
 static void choose_options(struct sim *sim)
 {
     queue_options_default(&sim->options);
+    sim->options.keep_completed_ms = sim->options.keep_failed_ms = 0; /* clocks jump by days */
+    sim->options.audit_submits = chance(sim, 20);
     if (chance(sim, 50))
         sim->options.pause_grace_ms = (int64_t)pick(sim, 20000) + 1;
     if (chance(sim, 50))

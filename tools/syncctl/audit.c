@@ -61,8 +61,8 @@ list_all(struct session *session, Sync__V1__ListAuditRequest *request, enum exit
 static void print_entries(struct session *session, Sync__V1__AuditEntry *const *entries,
                           size_t count)
 {
-    static const char *const headings[] = { "TIME", "WHO", "ACTION", "ORG", "SUBJECT", "REASON",
-                                            "FROM" };
+    static const char *const headings[] = { "TIME",    "WHO",    "ACTION", "ORG",
+                                            "SUBJECT", "REASON", "FROM" };
     enum { COLUMNS = sizeof headings / sizeof *headings };
     struct table *table = table_new(session, headings, COLUMNS);
 
@@ -70,13 +70,9 @@ static void print_entries(struct session *session, Sync__V1__AuditEntry *const *
         const Sync__V1__AuditEntry *entry = entries[i];
 
         table_add(table, (const char *const[COLUMNS]){
-                             time_text(session, entry->at),
-                             clean_text(session, entry->actor),
-                             entry->action,
-                             entry->org_id,
-                             entry->subject,
-                             clean_text(session, entry->reason),
-                             entry->peer });
+                             time_text(session, entry->at), clean_text(session, entry->actor),
+                             entry->action, entry->org_id, entry->subject,
+                             clean_text(session, entry->reason), entry->peer });
     }
     table_print(table);
 }

@@ -25,7 +25,8 @@ static struct page list(struct queue_fixture *f, const char *org, struct audit_f
     struct page page;
 
     assert_int_equal(view_audit(&view, bytes_of_text(org), &filter, max, &page.entries, &page.count,
-                                &page.next, &f->why), OK);
+                                &page.next, &f->why),
+                     OK);
     return page;
 }
 
@@ -92,8 +93,9 @@ static void every_control_action_is_audited(void **state)
     struct delete_schedule_request no_schedule = { .org = ORG, .name = bytes_of_text("timer") };
     struct reset_watermark_request reset = { .org = ORG, .name = bytes_of_text("a") };
     struct purge_request purge_all = { .org = ORG };
-    struct purge_request purge_some = { .org = ORG, .name = bytes_of_text("a"), .state = RUN_FAILED,
-                                        .older_than_ms = 7 };
+    struct purge_request purge_some = {
+        .org = ORG, .name = bytes_of_text("a"), .state = RUN_FAILED, .older_than_ms = 7
+    };
     struct run_spec timer = a_spec("timer");
     char text[RUN_ID_TEXT_SIZE];
     run_id id = submitted(f, "a");
@@ -231,7 +233,7 @@ static void entries_are_kept_for_ninety_days(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_control_action_is_kept_with_who_when_what_why_and_from_where),

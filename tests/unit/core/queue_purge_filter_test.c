@@ -185,7 +185,8 @@ static void cancel_many(struct queue_fixture *f, unsigned count)
         queue_turn(f->queue);
         for (unsigned i = 0; i < n; i++) {
             assert_int_equal(submits[i].base.result, OK);
-            cancels[i] = (struct control_request){ .org = ORG, .verb = CONTROL_CANCEL,
+            cancels[i] = (struct control_request){ .org = ORG,
+                                                   .verb = CONTROL_CANCEL,
                                                    .id = submits[i].info.id };
             post(f, &cancels[i].base, QUEUE_CONTROL);
         }
@@ -211,7 +212,7 @@ static void other_requests_are_served_while_a_purge_goes_on(void **state)
     while (!is_answered(&req.base))
         queue_turn(f->queue);
     assert_int_equal(req.cancelled, MANY);
-    assert_string_equal(shown(f, between), "cancelled");    /* it ended after the call */
+    assert_string_equal(shown(f, between), "cancelled"); /* it ended after the call */
     assert_int_equal(fake_store_count_of(&f->store, FAMILY_PURGE), 0);
 }
 
@@ -240,6 +241,28 @@ static void a_purge_of_everything_ends_those_with_a_filter(void **state)
     while (!is_answered(&req.base))
         queue_turn(f->queue);
     assert_int_equal(req.cancelled + all.cancelled, MANY);
+}
+
+static void so_many_purges_may_be_under_way(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct purge_request *reqs = calloc(PURGES_MAX + 1, sizeof *reqs);
+
+    assert_non_null(reqs);
+    (void)ended_as(f, "a", RUN_CANCELLED);
+    for (int i = 0; i <= PURGES_MAX; i++) {
+        reqs[i] = (struct purge_request){ .org = ORG, .state = RUN_CANCELLED };
+        post(f, &reqs[i].base, QUEUE_PURGE);
+    }
+    queue_turn(f->queue);
+    assert_true(is_answered(&reqs[PURGES_MAX].base));
+    assert_int_equal(reqs[PURGES_MAX].base.result, ERR_LIMIT);
+    for (int turn = 1; turn < PURGES_MAX; turn++)
+        queue_turn(f->queue);
+    for (int i = 0; i < PURGES_MAX; i++)
+        assert_true(is_answered(&reqs[i].base));
+    assert_takes(f, reqs[PURGES_MAX], 0, 0, 0);
+    free(reqs);
 }
 
 static void a_crash_does_not_leave_half_a_purge(void **state)
@@ -321,7 +344,7 @@ static void no_turn_of_a_large_purge_does_more_than_its_piece(void **state)
     unsigned turns;
 
     cancel_many(f, VERY_MANY);
-    assert_true(dearest_turn(f, &nothing, &turns) < 16);     /* what is spared costs nothing */
+    assert_true(dearest_turn(f, &nothing, &turns) < 16); /* what is spared costs nothing */
     assert_int_equal(turns, 1);
     assert_true(dearest_turn(f, &old, &turns) < 16);
     assert_true(turns <= 2 + VERY_MANY / 10000);
@@ -345,8 +368,7 @@ static void no_turn_of_a_large_purge_does_more_than_its_piece(void **state)
 
 int main(void)
 {
-#define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, setup, queue_fixture_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_purge_by_name_takes_that_names_runs),
         TEST(a_purge_by_status_takes_runs_in_that_state),
@@ -358,6 +380,7 @@ int main(void)
         TEST(other_requests_are_served_while_a_purge_goes_on),
         TEST(two_purges_at_a_time_count_each_run_once),
         TEST(a_purge_of_everything_ends_those_with_a_filter),
+        TEST(so_many_purges_may_be_under_way),
         TEST(a_crash_does_not_leave_half_a_purge),
         TEST(a_purge_goes_on_after_the_store_has_failed),
         TEST(a_purge_whose_order_is_not_stored_has_not_begun),

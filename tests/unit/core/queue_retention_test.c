@@ -123,9 +123,10 @@ static void a_thousand_completed_runs_of_a_name_are_kept(void **state)
 static void an_organisation_may_keep_less_or_more(void **state)
 {
     struct queue_fixture *f = *state;
-    struct put_org_request put = { .org = ORG, .limits = { .keep_completed_ms = DAY_MS,
-                                                           .keep_failed_ms = 60 * DAY_MS,
-                                                           .keep_runs = 20 } };
+    struct put_org_request put = {
+        .org = ORG,
+        .limits = { .keep_completed_ms = DAY_MS, .keep_failed_ms = 60 * DAY_MS, .keep_runs = 20 }
+    };
     run_id done = ended_as(f, "a", RUN_COMPLETED), failed = ended_as(f, "a", RUN_FAILED);
 
     pass_all(f, 2 * DAY_MS);
@@ -204,7 +205,7 @@ static void purges_and_retention_do_not_disturb_each_other(void **state)
 
 int main(void)
 {
-#define TEST(name) \
+#define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(completed_runs_are_kept_for_seven_days_and_failed_ones_for_thirty),
