@@ -69,20 +69,27 @@ void answer_error(struct http_request *http, const struct error_answer *error)
     answer_json(http, error->status, &body, &headers);
 }
 
-int answer_status(struct http_request *http, const struct rpc_status *status)
+/* A key that was used for another request is no conflict of states. */
+int answer_status_code(const struct rpc_status *status)
+{
+    int code = http_status_of(status->code);
+    const char *field = status->violation.field;
+    bool is_key = strcmp(field, "request_id") == 0 || strcmp(field, "requestId") == 0;
+
+    return is_key && code == 409 ? 422 : code;
+}
+
+void answer_status(struct http_request *http, const struct rpc_status *status)
 {
     struct rpc_status shown = *status;
-    struct error_answer error = { .status = http_status_of(status->code),
+    struct error_answer error = { .status = answer_status_code(status),
                                   .code = rpc_code_name(status->code),
                                   .retry_after_ms = status->retry_after_ms };
 
     assert(status->code != RPC_OK);
     status_text_to_json_names(&shown);
-    if (strcmp(shown.violation.field, "requestId") == 0 && error.status == 409)
-        error.status = 422;
     error.message = shown.message[0] != '\0' ? shown.message : http_reason(error.status);
     error.field = shown.violation.field;
     error.reason = shown.violation.description;
     answer_error(http, &error);
-    return error.status;
 }

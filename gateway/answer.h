@@ -25,8 +25,10 @@ void answer_text(struct http_request *http, const char *content_type, struct byt
 
 void answer_error(struct http_request *http, const struct error_answer *error);
 
-/* The status that stands for a call's outcome, which is not OK; returns it. */
-int answer_status(struct http_request *http, const struct rpc_status *status);
+/* For a call's outcome, which is not OK. */
+void answer_status(struct http_request *http, const struct rpc_status *status);
+/* The HTTP status of that answer. */
+int answer_status_code(const struct rpc_status *status);
 
 /* One line of the log for an answer; the others do it themselves. */
 void answer_log(const struct http_request *http, int status);

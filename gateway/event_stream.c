@@ -142,7 +142,7 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
         rpc_status_set(&shown, RPC_UNAVAILABLE, "the service is stopping: watch again later");
     if (shown.code == RPC_OK)
         begin_answer(stream);
-    exchange_count(stream, stream->has_message ? 200 : http_status_of(shown.code));
+    exchange_count(stream, stream->has_message ? 200 : answer_status_code(&shown));
     if (stream->has_message)
         end_answer(stream, &shown);
     else

@@ -68,7 +68,7 @@ static void send_error(struct exchange *exchange, const struct error_answer *err
 
 static void send_status(struct exchange *exchange, const struct rpc_status *status)
 {
-    exchange_count(exchange, http_status_of(status->code));
+    exchange_count(exchange, answer_status_code(status));
     json_writer_free(&exchange->body);
     answer_status(exchange->http, status);
 }

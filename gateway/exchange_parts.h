@@ -15,7 +15,7 @@ struct exchange { /* lives in the HTTP request's memory */
     char actor[96]; /* who the call comes from, where nobody says so */
     int64_t begun_us;
     struct json_writer body;
-    bool has_message;
+    bool has_message; /* so an event stream's answer has begun */
     bool is_refused; /* by the route's accepts() */
     struct loop_timer calm;       /* of an event stream */
     bool is_stopped;              /* because the gateway is */

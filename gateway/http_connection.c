@@ -307,6 +307,15 @@ static bool read_plain_body(struct http_connection *connection)
     return evbuffer_get_length(connection->body) == connection->request->head.content_length;
 }
 
+/* Its answer may be one without an end. */
+static void tell_of_stop(struct http_connection *connection)
+{
+    struct http_request *request = connection->request;
+
+    if (request != NULL && request->on_stop != NULL)
+        request->on_stop(request);
+}
+
 static void hand_over(struct http_connection *connection)
 {
     struct http_request *request = connection->request;
@@ -322,6 +331,8 @@ static void hand_over(struct http_connection *connection)
     stop_deadline(connection);
     connection->state = HANDLING;
     connection->all->options.handle(connection->all->options.context, request);
+    if (connection->all->stopping)
+        tell_of_stop(connection);
 }
 
 static bool read_body(struct http_connection *connection)
@@ -582,8 +593,8 @@ void http_connection_wind_up(struct http_connection *connection)
     connection->last = true;
     if (idle)
         linger(connection);
-    else if (connection->request != NULL && connection->request->on_stop != NULL)
-        connection->request->on_stop(connection->request);
+    else
+        tell_of_stop(connection);
 }
 
 void http_connection_abort(struct http_connection *connection)

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -197,16 +198,22 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct sockaddr_in address_of(const struct fixture *f)
+{
+    const char *colon = strrchr(gateway_address(f->gateway), ':');
+
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons((uint16_t)atoi(colon + 1)) };
+}
+
 /* A small window, so that a peer that does not read is noticed. */
 static int dial(const struct fixture *f)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    const char *colon = strrchr(gateway_address(f->gateway), ':');
+    struct sockaddr_in address = address_of(f);
     int fd = socket(AF_INET, SOCK_STREAM, 0), size = 16 * 1024;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((uint16_t)atoi(colon + 1));
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }
@@ -471,6 +478,40 @@ static void closing_the_gateway_ends_its_streams(void **state)
     open_gateway(f);
 }
 
+static void *close_gateway(void *gateway)
+{
+    gateway_close(gateway, 10 * PATIENCE_MS);
+    return NULL;
+}
+
+/* The first request and a part of the second come at once: when the first is
+ * answered, the second has begun. */
+static void a_watch_that_begins_while_the_gateway_closes_ends_at_once(void **state)
+{
+    struct fixture *f = *state;
+    int fd =
+        ask(f, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /sync/watch?name=long HTTP/1.1\r\n");
+    const char *rest = "Host: a\r\norgid: acme\r\n\r\n";
+    struct sockaddr_in address = address_of(f);
+    int64_t begun_ms = loop_mono_ms();
+    pthread_t closing;
+
+    receive_until(fd, "alive");
+    assert_int_equal(pthread_create(&closing, NULL, close_gateway, f->gateway), 0);
+    for (int status = 0; status == 0;) { /* until nobody listens any more */
+        int probe = socket(AF_INET, SOCK_STREAM, 0);
+
+        status = connect(probe, (struct sockaddr *)&address, sizeof address);
+        close(probe);
+    }
+    send(fd, rest, strlen(rest), MSG_NOSIGNAL);
+    pthread_join(closing, NULL);
+    assert_true(loop_mono_ms() - begun_ms < 9 * PATIENCE_MS);
+    assert_non_null(strstr(receive_until(fd, "UNAVAILABLE"), "UNAVAILABLE"));
+    close(fd);
+    open_gateway(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -490,6 +531,7 @@ int main(void)
         TEST(a_reader_that_does_not_read_costs_bounded_memory_and_misses_nothing),
         TEST(no_more_watches_than_the_limit_are_open),
         TEST(closing_the_gateway_ends_its_streams),
+        TEST(a_watch_that_begins_while_the_gateway_closes_ends_at_once),
         TEST_ELSEWHERE(events_have_an_id_a_name_and_one_line_of_data),
         TEST_ELSEWHERE(a_watch_that_is_refused_is_a_plain_error),
         TEST_ELSEWHERE(a_reader_that_does_not_read_costs_bounded_memory_and_misses_nothing),
