@@ -42,6 +42,23 @@ class SyncdTest(unittest.TestCase):
             self.assertEqual(status, 200)
             self.assertEqual(sorted(found["id"] for found in answer["jobs"]), sorted(ids))
 
+    def test_ended_jobs_and_audit_entries_go_when_their_time_is_over(self):
+        flags = ("--keep-completed", "5s", "--keep-audit", "5s", "--audit-queue")
+        with harness.Sync(*flags) as server:
+            job = {"name": "brief", "type": "full", "data": {"source": "a", "target": "b"}}
+
+            def entries():
+                done = server.syncctl("audit", "-o", "json", org=None)
+                return [entry["action"] for entry in json.loads(done.stdout).get("entries", [])]
+
+            server.ask("POST", "/sync/queue", job)
+            server.ask("POST", "/sync/cancel/brief")
+            self.assertEqual(len(server.ask("GET", "/sync/jobs")[1]["jobs"]), 1)
+            self.assertEqual(entries(), ["cancel", "queue"])
+            harness.wait_until("the job is gone",
+                               lambda: server.ask("GET", "/sync/jobs")[1]["jobs"] == [])
+            harness.wait_until("the log is empty", lambda: entries() == [])
+
     def test_two_servers_do_not_share_a_data_directory(self):
         with harness.Sync() as server:
             second = run("--data-dir", os.path.join(server.directory, "server"), "--rpc-listen",
