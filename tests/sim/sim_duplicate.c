@@ -130,6 +130,8 @@ static void take_over(struct sim *sim, const struct op *op)
             "a job is taken over when that was asked for");
     require(sim, info->run.state == RUN_QUEUED || info->run.state == RUN_PAUSED,
             "only what waits is taken over");
+    require(sim, !info->run.checkpointed && info->run.window_count == 0,
+            "what goes on from where it was is not rewritten");
     if (job == NULL)
         job = model_meet(sim, info);
     require(sim, job->line == model_line(sim, op->org, op->name), "it is one of the same name");
