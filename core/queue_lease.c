@@ -334,6 +334,18 @@ static enum err prepare_lease(struct queue *queue, const struct lease_request *r
     return OK;
 }
 
+static void note_started(struct queue *queue, const struct loaded_run *loaded)
+{
+    struct effect *effect = effect_add(queue, EFFECT_STARTED);
+
+    effect->run = loaded->id;
+    effect->org = bytes_copy(queue->mem, org_id(loaded->org));
+    effect->source = loaded->spec.source;
+    effect->target = loaded->spec.target;
+    effect->typical_ms = loaded->run.typical_ms;
+    effect->worked_ms = loaded->run.worked_ms;
+}
+
 static void take_lease(struct queue *queue, const struct lease_request *req,
                        struct loaded_run *loaded)
 {
@@ -345,6 +357,7 @@ static void take_lease(struct queue *queue, const struct lease_request *req,
         set_deadline(queue, lease, queue->mono_ms + queue->options.ack_ms);
     set_worker(queue, lease, req->worker);
     run_save(queue, loaded);
+    note_started(queue, loaded);
 }
 
 /* False: the answer's memory does not hold it. */

@@ -164,6 +164,48 @@ static struct bytes write_value(const struct loaded_run *loaded, uint8_t *data)
     return bytes_of(data, size + loaded->spec.target.size);
 }
 
+/* The board counts along: should the turn fail, it starts over with the queue. */
+static struct board_line line_of(const struct lane *lane)
+{
+    return (struct board_line){ org_id(lane->org), bytes_of_text(lane->source),
+                                bytes_of_text(lane->target), lane->priority,
+                                lane->org->record.weight };
+}
+
+static void tell_ready(struct queue *queue, const struct lane *lane, const struct run *run)
+{
+    struct board_line line = line_of(lane);
+
+    if (queue->deps.board != NULL)
+        board_run_ready(queue->deps.board, &line, run->head, run->order, run->typical_ms);
+}
+
+static void tell_taken(struct queue *queue, const struct lane *lane, const struct lane_entry *entry)
+{
+    struct board_line line = line_of(lane);
+
+    if (queue->deps.board != NULL)
+        board_run_taken(queue->deps.board, &line, entry->head, entry->order);
+}
+
+static void tell_found(struct queue *queue, const struct lane *lane, uint64_t first, uint64_t count)
+{
+    struct board_line line = line_of(lane);
+
+    if (queue->deps.board != NULL)
+        board_line_found(queue->deps.board, &line, first, (uint64_t)queue->now_ms << 20, count);
+}
+
+/* Empty, whatever was counted. */
+static void end_lane(struct queue *queue, struct lane *lane)
+{
+    struct board_line line = line_of(lane);
+
+    if (queue->deps.board != NULL)
+        board_line_ended(queue->deps.board, &line);
+    free_lane(lane);
+}
+
 void ready_insert(struct queue *queue, const struct loaded_run *loaded)
 {
     const struct run_spec *spec = &loaded->spec;
@@ -176,6 +218,7 @@ void ready_insert(struct queue *queue, const struct loaded_run *loaded)
     if (lane == NULL)
         lane = add_lane(queue, loaded->org, spec->priority, spec->source, spec->target);
     txn_put(queue->txn, FAMILY_READY, key_bytes(&key), write_value(loaded, value));
+    tell_ready(queue, lane, &loaded->run);
     if (lane->complete && lane->count < LANE_WINDOW)
         window_insert(lane, &entry);
     else if (lane->count > 0 && compare(&entry, at(lane, lane->count - 1)) < 0)
@@ -196,6 +239,7 @@ void ready_remove(struct queue *queue, const struct loaded_run *loaded)
 
     txn_erase(queue->txn, FAMILY_READY, key_bytes(&key));
     assert(lane != NULL);
+    tell_taken(queue, lane, entry);
     for (uint32_t i = 0; i < lane->count; i++)
         if (compare(at(lane, i), entry) == 0) {
             if (i == 0)
@@ -204,7 +248,7 @@ void ready_remove(struct queue *queue, const struct loaded_run *loaded)
             break;
         }
     if (lane->count == 0 && lane->complete)
-        free_lane(lane);
+        end_lane(queue, lane);
 }
 
 struct refill {
@@ -280,7 +324,7 @@ static struct lane *pick_of_class(struct queue *queue, struct org_class *class,
             }
         }
         if (lane->count == 0)
-            free_lane(lane);
+            end_lane(queue, lane);
         else if (best == NULL || compare(at(lane, 0), at(best, 0)) < 0)
             best = lane;
     }
@@ -356,7 +400,19 @@ static bool visit_lane_start(void *ctx, struct bytes key, struct bytes value)
 
     if (split_value(value, &ready) && key.data[5] < RUN_PRIORITY_CRITICAL)
         start->lane = add_lane(start->queue, start->org, priority, ready.source, ready.target);
+    if (start->lane != NULL)
+        tell_found(start->queue, start->lane, key_run_read(key), 1);
     return false;
+}
+
+/* How many wait in a lane nobody has counted: an equal share of all that wait. */
+static void share_out(struct queue *queue, struct org *org)
+{
+    uint64_t each = org->lane_count > 0 ? org->counters.queued / org->lane_count : 0;
+
+    for (int p = RUN_PRIORITY_LOW; p < RUN_PRIORITY_COUNT && each > 1; p++)
+        list_each(link, &org->classes[p].lanes)
+            tell_found(queue, container_of(link, struct lane, link), 0, each - 1);
 }
 
 /* Steps from lane to lane by seeking behind each one's last possible key. */
@@ -371,6 +427,8 @@ enum err ready_load(struct queue *queue, struct org *org, struct why *why)
         struct key prefix;
 
         e = txn_scan(queue->txn, &range, visit_lane_start, &start, why);
+        if (e == OK && start.lane == NULL)
+            share_out(queue, org);
         if (e != OK || start.lane == NULL)
             return e;
         start.lane->complete = false;

@@ -160,6 +160,7 @@ void run_save(struct queue *queue, struct loaded_run *loaded)
 enum err run_ended(struct queue *queue, struct loaded_run *loaded, struct why *why)
 {
     struct run *run = &loaded->run;
+    struct effect *completed;    /* before its lease is gone */
     struct sync_record sync;
     enum err e = sync_load(queue, loaded->org, loaded->spec.name, &sync, why);
 
@@ -186,12 +187,12 @@ enum err run_ended(struct queue *queue, struct loaded_run *loaded, struct why *w
     e = history_add(queue, loaded, &sync, why);
     if (e != OK)
         return e;
+    completed = run->state == RUN_COMPLETED ? effect_add(queue, EFFECT_COMPLETED) : NULL;
     run_save(queue, loaded);
-    if (run->state == RUN_COMPLETED) {
-        struct effect *effect = effect_add(queue, EFFECT_COMPLETED);
-
-        effect->org = org_id(loaded->org);
-        effect->worked_ms = run->worked_ms;
+    if (completed != NULL) {
+        completed->org = bytes_copy(queue->mem, org_id(loaded->org));
+        completed->run = loaded->id;
+        completed->worked_ms = run->worked_ms;
         if (sync.duration_count == DURATIONS_MAX) {
             memmove(sync.durations_ms, sync.durations_ms + 1,
                     (DURATIONS_MAX - 1) * sizeof sync.durations_ms[0]);
@@ -330,6 +331,28 @@ bool run_fill_info(struct queue *queue, const struct loaded_run *loaded, struct 
     return fits;
 }
 
+/* The run that it waits for, if it waits for one. */
+static enum err look_at_head(struct queue *queue, const struct loaded_run *loaded,
+                             const struct sync_record *sync, struct board_history *history,
+                             struct why *why)
+{
+    struct loaded_run *head;
+    enum err e;
+
+    if (!history->earlier_run || sync->head_run == 0)
+        return OK;
+    head = arena_alloc(queue->mem, sizeof *head);
+    if (head == NULL)
+        abort();
+    e = run_load(queue, loaded->org, sync->head_run, head, why);
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+    history->head_id = head->id;
+    history->head = &head->run;
+    history->place = board_place_in_line(loaded->id, head->id, sync->latest_run, sync->behind);
+    return OK;
+}
+
 enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,
                       struct run_info *info, struct why *why)
 {
@@ -347,10 +370,16 @@ enum err run_estimate(struct queue *queue, const struct loaded_run *loaded,
         .earlier_run = sync.head_run != loaded->id && loaded->run.order != 0,
         .at_limit = loaded->org->record.max_active != 0
                  && loaded->org->counters.active >= loaded->org->record.max_active,
-        .ahead = loaded->org->counters.queued > 0 ? loaded->org->counters.queued - 1 : 0,
+        .max_active = loaded->org->record.max_active,
+        .weight = loaded->org->record.weight,
+        .active = loaded->org->counters.active,
     };
-    if (queue->deps.board != NULL)
+    if (queue->deps.board != NULL) {
+        e = look_at_head(queue, loaded, &sync, &history, why);
+        if (e != OK)
+            return e;
         board_estimate(queue->deps.board, info, &history);
+    }
     if (!sync.scheduled)
         return OK;
     e = schedule_load(queue, loaded->org, loaded->spec.name, &schedule, why);

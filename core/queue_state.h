@@ -111,7 +111,8 @@ struct lease {
 };
 
 /* What happens after the commit, besides the answers. */
-enum effect_kind { EFFECT_CHANGED, EFFECT_PUSH, EFFECT_LEASED, EFFECT_UNLEASED, EFFECT_COMPLETED };
+enum effect_kind { EFFECT_CHANGED, EFFECT_PUSH, EFFECT_LEASED, EFFECT_UNLEASED, EFFECT_COMPLETED,
+                   EFFECT_STARTED };
 
 struct effect {
     enum effect_kind kind;
@@ -121,8 +122,10 @@ struct effect {
     uint32_t epoch;
     enum directive directive;
     int64_t deadline_mono_ms;            /* LEASED */
-    struct bytes org;                    /* COMPLETED */
+    struct bytes org;                    /* COMPLETED, STARTED */
     int64_t worked_ms;
+    struct bytes source, target;         /* STARTED */
+    int64_t typical_ms;
     struct effect *next;
 };
 

@@ -46,6 +46,7 @@ void sync_make_ready(struct queue *queue, struct loaded_run *loaded,
     if (run->state != RUN_QUEUED || run->ready || sync->paused || sync->head_run != loaded->id)
         return;
     run->ready = true;
+    run->typical_ms = board_typical_ms(sync->durations_ms, sync->duration_count);
     ready_insert(queue, loaded);
 }
 

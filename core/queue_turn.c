@@ -37,7 +37,13 @@ static void apply_effect(struct queue *queue, const struct effect *effect)
         break;
     case EFFECT_COMPLETED:
         if (board != NULL)
-            board_completed(board, effect->org, effect->worked_ms);
+            board_completed(board, effect->org, effect->run, effect->worked_ms);
+        break;
+    case EFFECT_STARTED:
+        if (board != NULL)
+            board_run_started(board, effect->run,
+                              &(struct board_start){ effect->org, effect->source, effect->target,
+                                                     effect->typical_ms, effect->worked_ms });
         break;
     }
 }

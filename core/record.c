@@ -423,6 +423,7 @@ struct bytes record_write_run(const struct run *run, struct arena *mem)
     r.generation = run->generation;
     r.attempts = run->attempts;
     r.failures = run->failures;
+    r.typical_ms = run->typical_ms;
     r.fruitless = run->fruitless;
     r.expiries = run->expiries;
     r.moved = run->moved;
@@ -509,6 +510,7 @@ enum err record_read_run(struct bytes b, struct arena *mem, struct run *run, str
         .generation = r->generation,
         .attempts = r->attempts,
         .failures = r->failures,
+        .typical_ms = r->typical_ms,
         .fruitless = r->fruitless,
         .expiries = r->expiries,
         .moved = r->moved,

@@ -144,6 +144,7 @@ struct run {
     uint64_t ended_ticket;           /* of the turn that it ended in */
     int64_t not_before_ms, leased_at_ms, nominal_ms;
     int64_t worked_ms;               /* in attempts that are over */
+    int64_t typical_ms;              /* how long runs of its sync took when it became ready */
     int64_t lease_ttl_ms;
     struct bytes worker;
     int32_t progress;                /* percent; -1: unknown */

@@ -174,9 +174,34 @@ static enum err load_schedule(struct view *view, struct org_place place, struct 
     return e == OK ? record_read_schedule(value, view->mem, schedule, why) : e;
 }
 
+/* The run that it waits for, if it waits for one. */
+static enum err look_at_head(struct view *view, struct org_place place, run_id id,
+                             const struct sync_record *sync, struct board_history *history,
+                             struct why *why)
+{
+    struct bytes record;
+    struct run *head;
+    enum err e;
+
+    if (!history->earlier_run || sync->head_run == 0)
+        return OK;
+    head = arena_alloc(view->mem, sizeof *head);
+    if (head == NULL)
+        return too_large(why);
+    e = get_run_record(view, place, 0, sync->head_run, &record, why);
+    if (e == OK)
+        e = record_read_run(record, view->mem, head, why);
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? OK : e;
+    history->head_id = sync->head_run;
+    history->head = head;
+    history->place = board_place_in_line(id, sync->head_run, sync->latest_run, sync->behind);
+    return OK;
+}
+
 /* What holds it back, what the board knows, and its schedule's next runs. */
 static enum err estimate(struct view *view, struct org_place place, const struct counters *counters,
-                         uint32_t max_active, struct run_info *info, struct why *why)
+                         uint32_t max_active, uint32_t weight, struct run_info *info, struct why *why)
 {
     struct schedule_record schedule;
     struct sync_record sync = { .head_run = 0 };
@@ -194,8 +219,13 @@ static enum err estimate(struct view *view, struct org_place place, const struct
         .sync_paused = sync.paused,
         .earlier_run = sync.head_run != info->id && info->run.order != 0,
         .at_limit = max_active != 0 && counters->active >= max_active,
-        .ahead = counters->queued > 0 ? counters->queued - 1 : 0,
+        .max_active = max_active,
+        .weight = weight,
+        .active = counters->active,
     };
+    e = look_at_head(view, place, info->id, &sync, &history, why);
+    if (e != OK)
+        return e;
     board_estimate(view->board, info, &history);
     if (!sync.scheduled)
         return OK;
@@ -238,7 +268,7 @@ enum err view_run(struct view *view, struct bytes org, run_id id, struct run_inf
         run_id_write(id, text);
         return err_because(why, ERR_NOT_FOUND, "there is no job %s", text);
     }
-    return e == OK ? estimate(view, place, &counters, record.max_active, info, why) : e;
+    return e == OK ? estimate(view, place, &counters, record.max_active, record.weight, info, why) : e;
 }
 
 /* One family's runs of an organisation, newest first, a chunk at a time. */
@@ -329,7 +359,7 @@ struct listing {
     struct bytes org;
     struct org_place place;
     struct counters counters;
-    uint32_t max_active;
+    uint32_t max_active, weight;
     struct stream *streams;
     unsigned stream_count;
     struct arena *scratch;           /* what is looked at, and perhaps passed over */
@@ -396,7 +426,8 @@ static enum err list_runs(struct listing *list, const struct run_filter *filter,
             e = read_info(list->view, list->org, list->place, id, record, &info, why);
         if (e != OK)
             return e;
-        e = estimate(list->view, list->place, &list->counters, list->max_active, &info, why);
+        e = estimate(list->view, list->place, &list->counters, list->max_active, list->weight,
+                     &info, why);
         if (e != OK)
             return e;
         runs[(*count)++] = info;
@@ -435,6 +466,7 @@ enum err view_runs(struct view *view, struct bytes org, const struct run_filter 
     if (e != OK)
         return e == ERR_NOT_FOUND ? OK : e;
     list.max_active = record.max_active;
+    list.weight = record.weight;
     *runs = arena_alloc(view->mem, max * sizeof **runs + 1);
     list.streams = arena_alloc(view->mem, 3 * sizeof *list.streams);
     if (*runs == NULL || list.streams == NULL)

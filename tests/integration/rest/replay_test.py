@@ -85,6 +85,13 @@ class Case(unittest.TestCase):
     def jobs(self):
         return self.ok(self.client.get("/sync/jobs"))["jobs"]
 
+    @staticmethod
+    def without_estimates(jobs):
+        """What is left of a list when time passes and nothing else does."""
+        return [{member: value for member, value in job.items()
+                 if member not in ("estimatedStart", "estimatedCompletion", "estimate")}
+                for job in jobs]
+
     def queue(self, name="product-sync", **more):
         body = {"name": name, "type": "full", "data": {"source": "shopify", "target": "local"}}
         body.update(more)
@@ -635,7 +642,9 @@ class BadInput(Case):
         service = self.ok(self.client.get("/sync"))
         for member in ("uptime", "uptimeSeconds"):
             del service[member]
-        return (service, self.ok(self.client.get("/sync/info")), self.jobs(),
+        info = self.ok(self.client.get("/sync/info"))
+        info["syncJobs"] = self.without_estimates(info["syncJobs"])
+        return (service, info, self.without_estimates(self.jobs()),
                 self.ok(self.client.get("/sync/syncs")))
 
     def test_an_empty_body_is_the_documented_error(self):
@@ -703,21 +712,21 @@ class SideEffects(Case):
             self.assertEqual(self.client.get(path).headers["cache-control"], "no-store")
 
     def test_head_is_refused(self):
-        before = self.jobs()
+        before = self.without_estimates(self.jobs())
         for path in self.PATHS:
             answer = self.client.ask("HEAD", path)
             self.assertEqual(answer.status, 405)
             self.assertEqual(answer.headers["allow"], "GET, POST")
-        self.assertEqual(self.jobs(), before)
+        self.assertEqual(self.without_estimates(self.jobs()), before)
 
     def test_browsers_do_not_trigger_it(self):
-        before = self.jobs()
+        before = self.without_estimates(self.jobs())
         for path in self.PATHS:
             for header in ("Sec-Purpose: prefetch", "Purpose: prefetch",
                            "Sec-Fetch-Site: cross-site"):
                 answer = self.client.get(path, headers=[header])
                 self.assert_error(answer, 403, "Forbidden")
-        self.assertEqual(self.jobs(), before)
+        self.assertEqual(self.without_estimates(self.jobs()), before)
 
 
 class Operations(Case):

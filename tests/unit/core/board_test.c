@@ -33,7 +33,9 @@ static int set_up(void **state)
     f->info = (struct run_info){
         .id = 7,
         .org = bytes_of_text("org"),
-        .spec = { .source = bytes_of_text("shop"), .target = bytes_of_text("local") },
+        .spec = { .source = bytes_of_text("shop"),
+                  .target = bytes_of_text("local"),
+                  .priority = RUN_PRIORITY_NORMAL },
         .run = { .state = RUN_QUEUED, .progress = -1 },
     };
     *state = f;
@@ -87,6 +89,14 @@ struct crew {
     struct worker worker;
 };
 
+static void no_push(struct worker *worker, run_id run, uint32_t epoch, enum directive directive)
+{
+    (void)worker;
+    (void)run;
+    (void)epoch;
+    (void)directive;
+}
+
 static void join(struct board_fixture *f, struct crew *crew, const char *source, const char *target,
                  uint32_t slots, uint32_t held)
 {
@@ -96,7 +106,8 @@ static void join(struct board_fixture *f, struct crew *crew, const char *source,
                                     .targets = &crew->target,
                                     .source_count = 1,
                                     .target_count = 1,
-                                    .slots = slots };
+                                    .slots = slots,
+                                    .push = no_push };
     board_worker_joined(f->board, &crew->worker);
     crew->worker.held = held;
     board_worker_held(f->board, &crew->worker);
@@ -129,6 +140,8 @@ static void a_run_says_why_it_waits(void **state)
     f->info.run.state = RUN_PAUSING;
     assert_int_equal(estimate(f)->wait, WAIT_PAUSED);
     f->info.run.state = RUN_BACKOFF;
+    assert_int_equal(estimate(f)->wait, WAIT_PAUSED); /* its name is: no retry comes either */
+    f->history.sync_paused = false;
     assert_int_equal(estimate(f)->wait, WAIT_BACKOFF);
     f->info.run.state = RUN_SCHEDULED;
     assert_int_equal(estimate(f)->wait, WAIT_SCHEDULE);
@@ -171,64 +184,214 @@ static void a_free_slot_means_now(void **state)
     assert_no_estimate(f);
 }
 
+static struct board_line line_of(const char *org, const char *source, enum run_priority priority)
+{
+    return (struct board_line){ bytes_of_text(org), bytes_of_text(source), bytes_of_text("local"),
+                                priority, 1 };
+}
+
+/* So many runs, from this order on, each of which takes 10 s. */
+static void wait_ahead(struct board_fixture *f, const char *org, const char *source,
+                       enum run_priority priority, uint64_t order, unsigned count)
+{
+    struct board_line line = line_of(org, source, priority);
+
+    for (unsigned i = 0; i < count; i++)
+        board_run_ready(f->board, &line, false, order + i, 10000);
+}
+
+static void take(struct board_fixture *f, run_id run, const char *org, const char *source)
+{
+    struct board_start start = { bytes_of_text(org), bytes_of_text(source), bytes_of_text("local"),
+                                 10000, 0 };
+
+    board_run_started(f->board, run, &start);
+}
+
+static void assert_about(int64_t actual, int64_t expected)
+{
+    assert_in_range((LargestIntegralType)actual, (LargestIntegralType)(expected * 8 / 10),
+                    (LargestIntegralType)(expected * 12 / 10));
+}
+
 static void free_slots_go_to_those_ahead_first(void **state)
 {
     struct board_fixture *f = *state;
     struct crew crew;
 
     join(f, &crew, "shop", "local", 2, 0);
-    f->history.ahead = 1;
+    f->info.run.order = 100;
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 99, 1);
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 101, 50);
     assert_int_equal(start_in_ms(f), 0);
-    f->history.ahead = 2;
-    assert_no_estimate(f);
-}
-
-static void the_work_ahead_is_done_at_the_measured_rate(void **state)
-{
-    struct board_fixture *f = *state;
-    struct crew crew;
-
-    join(f, &crew, "shop", "local", 1, 1);
-    for (unsigned i = 0; i < 10; i++) {
-        fake_clock_advance(&f->clock, 2000);
-        board_completed(f->board, bytes_of_text("org"), 8000);
-        board_completed(f->board, bytes_of_text("another"), 1);
-    }
-    f->history.ahead = 4;
-    /* The first interval is the run's own 8 s, the nine others 2 s each. */
-    assert_int_equal(start_in_ms(f), 5 * (8000 + 9 * 2000) / 10);
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 98, 1);
+    assert_true(start_in_ms(f) > 0);
     assert_string_equal(f->info.estimate_basis, "queue_rate");
-    assert_range_holds(&f->info, f->info.estimated_start_ms);
-    assert_true(f->info.estimate_low_ms > f->clock.now_ms);
+    board_run_taken(f->board, &(struct board_line){ bytes_of_text("org"), bytes_of_text("shop"),
+                                                    bytes_of_text("local"), RUN_PRIORITY_NORMAL, 1 },
+                    false, 98);
+    assert_int_equal(start_in_ms(f), 0);
 }
 
-static void time_without_work_does_not_slow_the_rate(void **state)
+static void its_turn_comes_when_those_at_work_have_ended(void **state)
 {
     struct board_fixture *f = *state;
     struct crew crew;
 
     join(f, &crew, "shop", "local", 1, 1);
-    for (unsigned i = 0; i < 5; i++) {
-        fake_clock_advance(&f->clock, 3600 * 1000);
-        board_completed(f->board, bytes_of_text("org"), 1000);
-    }
-    assert_int_equal(start_in_ms(f), 1000);
+    take(f, 1, "org", "shop");
+    f->info.run.order = 100;
+    assert_about(start_in_ms(f), 10000);
+    assert_range_holds(&f->info, f->info.estimated_start_ms);
+    fake_clock_advance(&f->clock, 5000);
+    assert_about(start_in_ms(f), 5000);
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 50, 3);
+    assert_about(start_in_ms(f), 35000);
+    board_lease_gone(f->board, 1);
+    crew.worker.held = 0;
+    board_worker_held(f->board, &crew.worker);
+    assert_about(start_in_ms(f), 30000);
 }
 
-static void without_a_rate_the_history_of_the_sync_must_do(void **state)
+static void higher_classes_go_first_and_lower_ones_do_not(void **state)
 {
-    static const int64_t took[] = { 1000, 3000 };
+    struct board_fixture *f = *state;
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 1, 0);
+    f->info.run.order = 100;
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_LOW, 1, 20);
+    assert_int_equal(start_in_ms(f), 0);
+    wait_ahead(f, "another", "shop", RUN_PRIORITY_HIGH, 200, 5);
+    assert_about(start_in_ms(f), 50000);
+    wait_ahead(f, "another", "shop", RUN_PRIORITY_CRITICAL, 300, 1000);
+    assert_in_range(start_in_ms(f), 150000, 180000); /* one in seventeen is for the others */
+}
+
+static void organisations_take_turns(void **state)
+{
+    struct board_fixture *f = *state;
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 1, 0);
+    f->info.run.order = 1000000;
+    wait_ahead(f, "flood", "shop", RUN_PRIORITY_NORMAL, 1, 10000);
+    wait_ahead(f, "small", "shop", RUN_PRIORITY_NORMAL, 1, 1);
+    assert_about(start_in_ms(f), 20000); /* one of each before it */
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 1, 4);
+    assert_about(start_in_ms(f), 100000); /* five of the flood, one, four of its own */
+}
+
+static void what_its_workers_cannot_do_is_not_ahead(void **state)
+{
+    struct board_fixture *f = *state;
+    struct crew crew, other;
+
+    join(f, &crew, "shop", "local", 1, 0);
+    join(f, &other, "erp", "local", 1, 1);
+    f->info.run.order = 100;
+    take(f, 1, "org", "erp");
+    wait_ahead(f, "org", "erp", RUN_PRIORITY_NORMAL, 1, 50);
+    assert_int_equal(start_in_ms(f), 0);
+    board_worker_left(f->board, &crew.worker);
+    join(f, &crew, "*", "local", 1, 1);
+    assert_true(start_in_ms(f) > 100 * 1000); /* one that might do either */
+}
+
+static void an_organisation_at_its_limit_waits_for_its_own(void **state)
+{
+    struct board_fixture *f = *state;
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 9, 1);
+    take(f, 1, "org", "shop");
+    f->info.run.order = 100;
+    f->history.at_limit = true;
+    f->history.max_active = 1;
+    f->history.active = 1;
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 1, 2);
+    assert_about(start_in_ms(f), 30000);
+    assert_int_equal(f->info.wait, WAIT_LIMIT);
+}
+
+static void a_place_far_back_is_known_about(void **state)
+{
+    struct board_fixture *f = *state;
+    struct board_line line = line_of("org", "shop", RUN_PRIORITY_NORMAL);
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 10, 0);
+    wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 1, 100000);
+    f->info.run.order = 50000;
+    assert_about(start_in_ms(f), 50000 * 1000);
+    for (uint64_t order = 1; order <= 40000; order++)
+        board_run_taken(f->board, &line, false, order);
+    assert_about(start_in_ms(f), 10000 * 1000);
+    board_line_ended(f->board, &line);
+    assert_int_equal(start_in_ms(f), 0);
+}
+
+static void after_a_restart_the_length_of_the_line_is_enough(void **state)
+{
+    struct board_fixture *f = *state;
+    struct board_line line = line_of("org", "shop", RUN_PRIORITY_NORMAL);
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 1, 0);
+    board_line_found(f->board, &line, 1000, 2000, 100);
+    board_completed(f->board, bytes_of_text("org"), 9, 10000);
+    f->info.run.order = 1500;
+    assert_about(start_in_ms(f), 50 * 10000);
+    board_leases_forgotten(f->board);
+    assert_int_equal(start_in_ms(f), 0);
+}
+
+static void without_anything_known_of_those_ahead_the_mean_must_do(void **state)
+{
     struct board_fixture *f = *state;
     struct crew crew;
 
     join(f, &crew, "shop", "local", 2, 2);
-    past_runs_took(f, took, 2);
-    f->history.ahead = 3;
-    assert_int_equal(start_in_ms(f), 4 * 2000 / 2);
-    assert_string_equal(f->info.estimate_basis, "history");
-    assert_int_equal(f->info.estimate_low_ms, NOW_MS + 2 * 1000);
-    assert_int_equal(f->info.estimate_high_ms, NOW_MS + 2 * 3000);
-    assert_int_equal(f->info.estimated_completion_ms, NOW_MS + 4000 + 2000);
+    assert_no_estimate(f);
+    board_completed(f->board, bytes_of_text("another"), 9, 4000);
+    assert_int_equal(start_in_ms(f), 2000); /* half a run, as others take */
+    board_completed(f->board, bytes_of_text("org"), 9, 1000);
+    assert_int_equal(start_in_ms(f), 500);
+}
+
+static void a_worker_that_leases_call_by_call_is_expected_back(void **state)
+{
+    struct board_fixture *f = *state;
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 2, 0);
+    crew.worker.id = bytes_of_text("simple");
+    crew.worker.push = NULL;
+    board_worker_left(f->board, &crew.worker);
+    assert_int_equal(estimate(f)->wait, WAIT_TURN);
+    assert_int_equal(start_in_ms(f), 0);
+    take(f, 1, "org", "shop");
+    take(f, 2, "org", "shop");
+    assert_about(start_in_ms(f), 10000); /* both are taken */
+    fake_clock_advance(&f->clock, 59 * 1000);
+    assert_int_equal(estimate(f)->wait, WAIT_TURN);
+    board_worker_joined(f->board, &crew.worker);
+    board_worker_left(f->board, &crew.worker);
+    fake_clock_advance(&f->clock, 59 * 1000);
+    assert_int_equal(estimate(f)->wait, WAIT_TURN);
+    fake_clock_advance(&f->clock, 1000);
+    assert_int_equal(estimate(f)->wait, WAIT_NO_WORKER);
+    assert_no_estimate(f);
+}
+
+static void a_stream_that_is_gone_is_gone(void **state)
+{
+    struct board_fixture *f = *state;
+    struct crew crew;
+
+    join(f, &crew, "shop", "local", 2, 0);
+    board_worker_left(f->board, &crew.worker);
+    assert_int_equal(estimate(f)->wait, WAIT_NO_WORKER);
 }
 
 static void a_retry_starts_no_earlier_than_its_time(void **state)
@@ -263,15 +426,39 @@ static void a_scheduled_run_starts_at_its_time(void **state)
 static void a_run_behind_another_of_its_name_waits_for_that(void **state)
 {
     static const int64_t took[] = { 4000 };
+    struct run head = { .state = RUN_ACTIVE };
     struct board_fixture *f = *state;
     struct crew crew;
 
     join(f, &crew, "shop", "local", 5, 0);
     f->history.earlier_run = true;
+    f->history.head = &head;
+    f->history.head_id = 1;
     assert_no_estimate(f);
     past_runs_took(f, took, 1);
-    assert_int_equal(start_in_ms(f), 4000);
+    take(f, 1, "org", "shop");
+    assert_about(start_in_ms(f), 4000);
     assert_string_equal(f->info.estimate_basis, "history");
+    f->history.place = 3;
+    assert_about(start_in_ms(f), 12000);
+    head.state = RUN_QUEUED; /* and is free to go */
+    assert_about(start_in_ms(f), 12000);
+    head.state = RUN_BACKOFF;
+    head.not_before_ms = NOW_MS + 10000;
+    assert_about(start_in_ms(f), 22000);
+    head.state = RUN_PAUSED;
+    assert_no_estimate(f);
+    assert_int_equal(f->info.wait, WAIT_EARLIER_RUN);
+}
+
+static void its_place_in_line_follows_from_when_it_was_queued(void **state)
+{
+    (void)state;
+    assert_true(board_place_in_line(500, 100, 500, 8) == 8);
+    assert_true(board_place_in_line(300, 100, 500, 9) == 5);
+    assert_true(board_place_in_line(900, 100, 500, 1) == 1);
+    assert_true(board_place_in_line(50, 100, 500, 4) == 1);
+    assert_true(board_place_in_line(50, 100, 50, 0) == 1);
 }
 
 static void what_is_paused_has_no_estimate(void **state)
@@ -337,28 +524,46 @@ static void own_progress_and_history_are_blended_by_how_far_it_is(void **state)
 {
     static const int64_t took[] = { 100000 };
     struct board_fixture *f = *state;
+    int64_t early_ms;
 
     past_runs_took(f, took, 1);
     set_active(f, 20000, 50, 100);
-    /* Half of the 20 s that its own rate says, half of the 80 s that history says. */
-    assert_int_equal(end_in_ms(f), 50000);
+    /* Its own rate says 20 s, history 80 s. */
+    assert_in_range(end_in_ms(f), 25000, 75000);
+    early_ms = end_in_ms(f);
+    set_active(f, 40000, 80, 100); /* 10 s and 60 s: the further, the more it says itself */
+    assert_true(end_in_ms(f) - 10000 < (early_ms - 20000) * 5 / 6);
     assert_string_equal(f->info.estimate_basis, "progress_rate");
     assert_range_holds(&f->info, f->info.estimated_completion_ms);
     set_active(f, 20000, 0, 100);
-    assert_int_equal(end_in_ms(f), 80000);
+    assert_about(end_in_ms(f), 80000);
     assert_string_equal(f->info.estimate_basis, "history");
 }
 
-static void a_run_that_outlasts_all_others_is_compared_with_none(void **state)
+static void a_run_that_outlasts_all_others_by_far_is_none_of_them(void **state)
 {
-    static const int64_t took[] = { 1000, 50000 };
+    static const int64_t took[] = { 19000, 20000, 21000 };
     struct board_fixture *f = *state;
 
-    past_runs_took(f, took, 2);
+    past_runs_took(f, took, 3);
     set_active(f, 20000, 0, 0);
-    assert_int_equal(end_in_ms(f), 30000); /* the short one says nothing any more */
-    set_active(f, 60000, 0, 0);
+    assert_in_range(end_in_ms(f), 1000, 8000); /* as the longer ones */
+    set_active(f, 25000, 0, 0);
+    assert_in_range(end_in_ms(f), 500, 8000);
+    set_active(f, 200000, 0, 0);
     assert_no_estimate(f);
+}
+
+static void newer_runs_say_more_than_older_ones(void **state)
+{
+    static const int64_t took[] = { 10000, 10000, 10000, 20000, 20000, 20000 };
+    struct board_fixture *f = *state;
+
+    past_runs_took(f, took, 6);
+    set_active(f, 0, 0, 0);
+    assert_in_range(end_in_ms(f), 16000, 20000);
+    assert_in_range(board_typical_ms(took, 6), 16000, 20000);
+    assert_int_equal(board_typical_ms(took, 0), 0);
 }
 
 static void the_recent_rate_goes_before_that_of_all_its_life(void **state)
@@ -447,17 +652,44 @@ static void the_pace_of_no_more_than_so_many_organisations_is_kept(void **state)
     char org[16];
 
     join(f, &crew, "shop", "local", 1, 1);
-    board_completed(f->board, bytes_of_text("org"), 1000);
-    board_completed(f->board, bytes_of_text("forgotten"), 1000);
+    board_completed(f->board, bytes_of_text("org"), 1, 8000);
+    board_completed(f->board, bytes_of_text("forgotten"), 1, 8000);
     for (unsigned i = 0; i < BOARD_ORGS_MAX - 1; i++) {
         if (i == 5)
-            board_completed(f->board, bytes_of_text("org"), 1000); /* not idle longest */
+            board_completed(f->board, bytes_of_text("org"), 1, 8000); /* not idle longest */
         snprintf(org, sizeof org, "o%u", i);
-        board_completed(f->board, bytes_of_text(org), 1000);
+        board_completed(f->board, bytes_of_text(org), 1, 1000);
     }
-    assert_true(start_in_ms(f) > 0);
+    assert_int_equal(start_in_ms(f), 4000);
     f->info.org = bytes_of_text("forgotten");
-    assert_no_estimate(f);
+    assert_about(start_in_ms(f), 500); /* as all the others */
+}
+
+/* ---- how good they were ---- */
+
+static void what_was_estimated_is_compared_with_what_happened(void **state)
+{
+    struct board_fixture *f = *state;
+    struct board_accuracy a;
+    struct board_start unknown = { bytes_of_text("org"), bytes_of_text("shop"),
+                                   bytes_of_text("local"), 0, 0 };
+
+    take(f, 1, "org", "shop"); /* 10 s */
+    take(f, 2, "org", "shop");
+    board_run_started(f->board, 3, &unknown);
+    fake_clock_advance(&f->clock, 8000);
+    board_completed(f->board, bytes_of_text("org"), 1, 8000);
+    board_lease_gone(f->board, 1);
+    board_completed(f->board, bytes_of_text("org"), 3, 8000);
+    fake_clock_advance(&f->clock, 32000);
+    board_completed(f->board, bytes_of_text("org"), 2, 40000);
+    board_read_accuracy(f->board, &a);
+    assert_int_equal(a.compared, 2);
+    assert_int_equal(a.inside, 1);
+    assert_int_equal(a.unknown, 1);
+    assert_int_equal(a.buckets[3], 1); /* 10 for 8: off by a quarter */
+    assert_int_equal(a.buckets[5], 1); /* 10 for 40: by three quarters */
+    assert_true(a.error_sum > 0.99 && a.error_sum < 1.01);
 }
 
 int main(void)
@@ -468,23 +700,33 @@ int main(void)
         TEST(only_a_worker_with_source_and_target_counts),
         TEST(a_free_slot_means_now),
         TEST(free_slots_go_to_those_ahead_first),
-        TEST(the_work_ahead_is_done_at_the_measured_rate),
-        TEST(time_without_work_does_not_slow_the_rate),
-        TEST(without_a_rate_the_history_of_the_sync_must_do),
+        TEST(its_turn_comes_when_those_at_work_have_ended),
+        TEST(higher_classes_go_first_and_lower_ones_do_not),
+        TEST(organisations_take_turns),
+        TEST(what_its_workers_cannot_do_is_not_ahead),
+        TEST(an_organisation_at_its_limit_waits_for_its_own),
+        TEST(a_place_far_back_is_known_about),
+        TEST(after_a_restart_the_length_of_the_line_is_enough),
+        TEST(without_anything_known_of_those_ahead_the_mean_must_do),
+        TEST(a_worker_that_leases_call_by_call_is_expected_back),
+        TEST(a_stream_that_is_gone_is_gone),
         TEST(a_retry_starts_no_earlier_than_its_time),
         TEST(a_scheduled_run_starts_at_its_time),
         TEST(a_run_behind_another_of_its_name_waits_for_that),
+        TEST(its_place_in_line_follows_from_when_it_was_queued),
         TEST(what_is_paused_has_no_estimate),
         TEST(a_run_goes_on_as_it_went),
         TEST(earlier_attempts_count_and_pauses_do_not),
         TEST(without_totals_the_percentage_must_do),
         TEST(own_progress_and_history_are_blended_by_how_far_it_is),
-        TEST(a_run_that_outlasts_all_others_is_compared_with_none),
+        TEST(a_run_that_outlasts_all_others_by_far_is_none_of_them),
+        TEST(newer_runs_say_more_than_older_ones),
         TEST(the_recent_rate_goes_before_that_of_all_its_life),
         TEST(progress_that_falls_is_a_new_beginning),
         TEST(an_estimate_is_never_in_the_past),
         TEST(a_lease_shows_what_is_left_of_it),
         TEST(when_the_queue_forgets_all_slots_are_free),
+        TEST(what_was_estimated_is_compared_with_what_happened),
         TEST(the_pace_of_no_more_than_so_many_organisations_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
