@@ -33,6 +33,34 @@ static void write_workers(struct engine *engine, struct metrics_text *text)
     metrics_value(text, METRIC_GAUGE, "sync_leases", "Leases that workers hold.", now.leases);
 }
 
+/* A histogram of whole percents. */
+static void write_estimates(struct engine *engine, struct metrics_text *text)
+{
+    struct board_accuracy accuracy;
+    uint64_t below = 0;
+    char bound[16] = "+Inf";
+
+    board_read_accuracy(engine_board(engine), &accuracy);
+    metrics_family(text, METRIC_HISTOGRAM, "sync_estimate_error_percent",
+                   "How far each job's end was from its estimate, relative to how long it took.");
+    for (unsigned i = 0; i < BOARD_ERROR_BUCKETS; i++) {
+        below += accuracy.buckets[i];
+        if (i < BOARD_ERROR_BUCKETS - 1)
+            snprintf(bound, sizeof bound, "%.0f", 100 * board_error_bounds[i]);
+        else
+            snprintf(bound, sizeof bound, "+Inf");
+        metrics_sample(text, "sync_estimate_error_percent_bucket",
+                       (struct metric_label[METRICS_LABELS_MAX]){ { "le", bound } }, below);
+    }
+    metrics_sample(text, "sync_estimate_error_percent_sum", NULL,
+                   (uint64_t)(100 * accuracy.error_sum));
+    metrics_sample(text, "sync_estimate_error_percent_count", NULL, accuracy.compared);
+    metrics_value(text, METRIC_COUNTER, "sync_estimates_in_range_total",
+                  "Of those, the jobs that ended between low and high.", accuracy.inside);
+    metrics_value(text, METRIC_COUNTER, "sync_estimates_unknown_total",
+                  "Completed jobs whose end nobody could estimate.", accuracy.unknown);
+}
+
 static void write_watches(struct engine *engine, struct metrics_text *text)
 {
     struct watch_hub_now now = watch_hub_now(engine_watch(engine));
@@ -65,6 +93,7 @@ static void write_metrics(struct metrics_source *source, struct metrics_text *te
 
     write_store(metrics->engine, text);
     write_workers(metrics->engine, text);
+    write_estimates(metrics->engine, text);
     write_watches(metrics->engine, text);
     write_memory(text);
 }

@@ -413,7 +413,8 @@ class Control(Case):
         self.ok(self.client.post("/sync/pause/product-sync"))
         job = self.ok(self.client.post("/sync/resume/product-sync"))["job"]
         self.assertEqual(job["status"], "queued")
-        self.assertEqual(job["waitReason"], "no_worker")
+        # Another test's worker, which leases call by call, may be expected back.
+        self.assertIn(job["waitReason"], ("no_worker", "turn"))
 
     def test_starting_over_forgets_progress(self):
         one, job = self.pausable()
