@@ -242,9 +242,13 @@ def cases_around(zone, change, number):
                           change - 40 * DAY, change + 40 * DAY)
     for time in (middle, (middle + 1800) % DAY):
         yield repeat_case(zone, HOURLY, fires_hourly, change - 100 * DAY, time, *near)
-    for i in range(3):
-        text, cron = CRONS[(number * 3 + i) % len(CRONS)]
+    for i in range(2):
+        text, cron = CRONS[(number * 2 + i) % len(CRONS)]
         yield Case(0, change - 90 * DAY, -1, text, *near, cron.fires(zone, *near))
+    # asked for the first time when what is repeated has begun again
+    late = change + 600, change + 28 * HOUR
+    yield repeat_case(zone, DAILY, fires_daily, change - 90 * DAY, middle, *late)
+    yield Case(0, change - 90 * DAY, -1, CRONS[1][0], *late, CRONS[1][1].fires(zone, *late))
 
 
 def later_cases(zone, change):
