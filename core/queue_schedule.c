@@ -4,6 +4,7 @@
 #include "core/schedule.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 /* Schedules and backoffs: what a due timer does. A schedule is a row: its rule,
  * how far it has fired (the mark), and the run that waits for its next firing.
@@ -231,6 +232,32 @@ static enum err queue_firing(struct queue *queue, struct loaded_run *pending, in
     return OK;
 }
 
+/* Counts firings that make no run. The run that waits says so where people look;
+ * but where it says who has paused it, that stays. */
+static void note_skipped(struct queue *queue, struct loaded_run *pending,
+                         struct schedule_record *schedule, enum skip_reason reason, uint64_t count)
+{
+    static const char *const texts[SKIP_REASON_COUNT] = {
+        [SKIP_MISSED] = "missed",
+        [SKIP_OVERLAP] = "an earlier run was not over",
+        [SKIP_PAUSED] = "paused",
+        [SKIP_CANCELLED] = "cancelled",
+    };
+    char *text;
+
+    if (count == 0)
+        return;
+    schedule->skipped += count;
+    schedule->skipped_by[reason] += count;
+    if (pending->run.state == RUN_PAUSED)
+        return;
+    text = arena_printf(queue->mem, "skipped %llu firing%s: %s", (unsigned long long)count,
+                        count > 1 ? "s" : "", texts[reason]);
+    if (text == NULL)
+        abort();
+    run_set_action(queue, &pending->run, bytes_of_text("schedule"), bytes_of_text(text));
+}
+
 /* The waiting run goes on waiting, for what the schedule is aimed at now. */
 static void postpone(struct queue *queue, struct loaded_run *pending,
                      const struct schedule_record *schedule)
@@ -264,7 +291,9 @@ static enum err fire(struct queue *queue, struct loaded_run *pending,
     fires = fires && !held_off;
     schedule->mark_ms = firing.mark_ms;
     schedule->fired += fires;
-    schedule->skipped += firing.missed + (firing.fires && !fires);
+    note_skipped(queue, pending, schedule, SKIP_MISSED, firing.missed);
+    if (firing.fires && !fires)
+        note_skipped(queue, pending, schedule, held_off ? SKIP_OVERLAP : SKIP_PAUSED, 1);
     if (e == OK && fires)
         e = queue_firing(queue, pending, firing.nominal_ms, why);
     if (e != OK)
@@ -321,6 +350,7 @@ enum err schedule_pending_gone(struct queue *queue, const struct loaded_run *loa
         return e;
     erase_row(queue, loaded->org, name, &schedule);
     schedule.skipped++;
+    schedule.skipped_by[SKIP_CANCELLED]++;
     schedule.mark_ms = schedule.nominal_ms;
     if (open_rule(queue, loaded->org, name, &schedule, &rule, why) != OK)
         look_again_later(queue, loaded->org, name, &schedule, why);

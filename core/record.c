@@ -253,6 +253,8 @@ struct bytes record_write_schedule(const struct schedule_record *schedule, struc
     r.n_next_runs_ms = SCHEDULE_RUNS_SHOWN;
     while (r.n_next_runs_ms > 0 && schedule->next_runs_ms[r.n_next_runs_ms - 1] == 0)
         r.n_next_runs_ms--;
+    r.skipped_by = (uint64_t *)schedule->skipped_by;
+    r.n_skipped_by = SKIP_REASON_COUNT;
     return pack(&r.base, mem);
 }
 
@@ -277,6 +279,8 @@ enum err record_read_schedule(struct bytes b, struct arena *mem, struct schedule
     };
     for (size_t i = 0; i < r->n_next_runs_ms && i < SCHEDULE_RUNS_SHOWN; i++)
         schedule->next_runs_ms[i] = r->next_runs_ms[i] > 0 ? r->next_runs_ms[i] : 0;
+    for (size_t i = 0; i < r->n_skipped_by && i < SKIP_REASON_COUNT; i++)
+        schedule->skipped_by[i] = r->skipped_by[i];
     if (!schedule_is_sound(&schedule->rule) || schedule->mark_ms < 0 || schedule->due_ms < 0
         || schedule->nominal_ms < 0)
         return err_because(why, ERR_CORRUPT, "a stored schedule contradicts itself");

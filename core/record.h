@@ -88,6 +88,7 @@ struct schedule_record {
     uint64_t fired, skipped;
     run_id pending_run;
     int64_t next_runs_ms[SCHEDULE_RUNS_SHOWN];
+    uint64_t skipped_by[SKIP_REASON_COUNT];
 };
 
 struct watermark_value {

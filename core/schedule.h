@@ -56,6 +56,10 @@ bool schedule_next(const struct schedule *schedule, int64_t from_ms, int64_t *no
  * the next nominal time. The same each time it is asked. */
 int64_t schedule_due_ms(const struct schedule *schedule, int64_t nominal_ms);
 
+/* Why a firing made no run: it was due when nobody could see to it, and another
+ * one has come since or it was too late; its overlap policy; a pause; a person. */
+enum skip_reason { SKIP_MISSED, SKIP_OVERLAP, SKIP_PAUSED, SKIP_CANCELLED, SKIP_REASON_COUNT };
+
 /* What is to be done at a time. */
 struct firing {
     bool fires; /* the latest of those that are due, and it is not too late */

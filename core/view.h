@@ -2,6 +2,7 @@
 #define CORE_VIEW_H
 
 #include "core/queue.h"
+#include "core/schedule.h"
 
 /* Reading what the store holds, on a snapshot: any thread, never in a turn.
  * Everything given lies in `mem`. Another organisation's run does not exist. */
@@ -66,6 +67,7 @@ struct sync_view {
     struct watermark_view *watermarks;
     uint32_t watermark_count;
     uint64_t completed, failed, cancelled, skipped;
+    uint64_t skipped_by[SKIP_REASON_COUNT];
     int64_t mean_duration_ms, last_completed_at_ms;   /* 0: none */
     run_id live, latest;                              /* 0: none */
 };

@@ -115,6 +115,7 @@ static enum err read_schedule(struct view *view, struct org_place place, struct 
     out->has_schedule = true;
     out->schedule = schedule.rule;
     out->skipped = schedule.skipped;
+    memcpy(out->skipped_by, schedule.skipped_by, sizeof out->skipped_by);
     memcpy(out->next_runs_ms, schedule.next_runs_ms, sizeof out->next_runs_ms);
     return OK;
 }

@@ -120,7 +120,8 @@ static const struct api_field fields[] = {
     { "Schedule.maxRuns", .text = "Fires at most so often" },
     { "Schedule.overlap", .text = "What a firing does while the last one's job is not over",
       .preset = "\"bufferOne\"" },
-    { "Schedule.catchUpWindow", .text = "How late a missed firing may still be made up for" },
+    { "Schedule.catchUpWindow", .text = "How late a missed firing may still be made up for; "
+                                        "default one period, at most 24 hours" },
 
     { "PurgeJobsRequest.olderThan", .text = "Only jobs that ended before this" },
     { "PurgeJobsRequest.name", .text = "Only jobs of this sync", .pattern = NAME_PATTERN },
@@ -220,6 +221,12 @@ static const struct api_field fields[] = {
     { "SyncStatistics.failed", .text = "Runs that failed" },
     { "SyncStatistics.cancelled", .text = "Runs that were cancelled" },
     { "SyncStatistics.skipped", .text = "Firings that made no run" },
+    { "SyncStatistics.skippedBy", .text = "The same by reason; absent if there were none" },
+    { "SkippedFirings.missed",
+      .text = "Nobody could see to them in time, and another one had come since, or it was too late" },
+    { "SkippedFirings.overlap", .text = "An earlier run was not over" },
+    { "SkippedFirings.paused", .text = "The sync was paused" },
+    { "SkippedFirings.cancelled", .text = "A person cancelled them before their time" },
     { "SyncStatistics.meanDuration", .text = "Of the completed runs remembered" },
     { "SyncStatistics.lastCompletedAt", .text = "When one was last completed" },
 

@@ -102,6 +102,26 @@ static Sync__V1__Watermark *build_watermark(struct builder *builder,
     return watermark;
 }
 
+static Sync__V1__SkippedFirings *build_skipped(struct builder *builder,
+                                               const struct sync_view *view)
+{
+    Sync__V1__SkippedFirings *skipped;
+    uint64_t count = 0;
+
+    for (int i = 0; i < SKIP_REASON_COUNT; i++)
+        count += view->skipped_by[i];
+    if (count == 0)
+        return NULL;
+    skipped = build_message(builder, &sync__v1__skipped_firings__descriptor);
+    if (skipped == NULL)
+        return NULL;
+    skipped->missed = view->skipped_by[SKIP_MISSED];
+    skipped->overlap = view->skipped_by[SKIP_OVERLAP];
+    skipped->paused = view->skipped_by[SKIP_PAUSED];
+    skipped->cancelled = view->skipped_by[SKIP_CANCELLED];
+    return skipped;
+}
+
 static Sync__V1__SyncStatistics *build_statistics(struct builder *builder,
                                                   const struct sync_view *view)
 {
@@ -114,6 +134,7 @@ static Sync__V1__SyncStatistics *build_statistics(struct builder *builder,
     statistics->failed = view->failed;
     statistics->cancelled = view->cancelled;
     statistics->skipped = view->skipped;
+    statistics->skipped_by = build_skipped(builder, view);
     statistics->mean_duration = build_duration(builder, view->mean_duration_ms);
     statistics->last_completed_at = build_time(builder, view->last_completed_at_ms);
     return statistics;

@@ -352,6 +352,63 @@ static void the_newest_run_of_a_schedule_is_the_latest_of_its_sync(void **state)
     assert_int_equal(sync_of(f, "a").latest, second);
 }
 
+static void assert_skips(struct queue_fixture *f, uint64_t missed, uint64_t overlap,
+                         uint64_t paused, uint64_t cancelled)
+{
+    struct sync_view sync = sync_of(f, "a");
+
+    assert_int_equal(sync.skipped_by[SKIP_MISSED], missed);
+    assert_int_equal(sync.skipped_by[SKIP_OVERLAP], overlap);
+    assert_int_equal(sync.skipped_by[SKIP_PAUSED], paused);
+    assert_int_equal(sync.skipped_by[SKIP_CANCELLED], cancelled);
+    assert_int_equal(sync.skipped, missed + overlap + paused + cancelled);
+}
+
+static void assert_last_action(struct queue_fixture *f, run_id id, const char *reason)
+{
+    struct run_info info;
+
+    assert_int_equal(get_run(f, id, &info), OK);
+    assert_true(bytes_equal(info.run.action.reason, bytes_of_text(reason)));
+    assert_true(bytes_equal(info.run.action.actor, bytes_of_text("schedule")));
+}
+
+static void every_skip_has_a_reason_and_a_counter(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = hourly("a");
+    run_id first, second;
+
+    spec.schedule.overlap = OVERLAP_SKIP;
+    spec.schedule.catch_up_ms = 2 * HOUR_MS;
+    first = scheduled(f, &spec);
+    pass(f, 3 * HOUR_MS); /* the first and the second one are missed, the third one fires */
+    assert_skips(f, 2, 0, 0, 0);
+    assert_last_action(f, first, "skipped 2 firings: missed");
+    pass(f, HOUR_MS);
+    assert_skips(f, 2, 1, 0, 0);
+    second = sync_of(f, "a").latest;
+    assert_int_equal(second, first);
+    finish(f);
+    pass(f, HOUR_MS);
+    second = leased(f).id;
+    assert_last_action(f, second, "skipped 1 firing: an earlier run was not over");
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    pass(f, HOUR_MS);
+    assert_skips(f, 2, 1, 1, 0);
+    crash(f);
+    assert_skips(f, 2, 1, 1, 0);
+}
+
+static void a_firing_cancelled_by_itself_is_a_skip(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = hourly("a");
+
+    assert_int_equal(control_run(f, CONTROL_CANCEL, scheduled(f, &spec), NULL), OK);
+    assert_skips(f, 0, 0, 0, 1);
+}
+
 int main(void)
 {
 #define TEST(name)                                                                                 \
@@ -374,6 +431,8 @@ int main(void)
         TEST(a_firing_cancelled_by_id_goes_on_with_the_next),
         TEST(a_schedule_can_be_deleted),
         TEST(the_newest_run_of_a_schedule_is_the_latest_of_its_sync),
+        TEST(every_skip_has_a_reason_and_a_counter),
+        TEST(a_firing_cancelled_by_itself_is_a_skip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

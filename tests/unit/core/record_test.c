@@ -260,7 +260,7 @@ static void a_sync_is_read_as_it_was_written(void **state)
 
 static void a_schedule_is_read_as_it_was_written(void **state)
 {
-    struct schedule_record a = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 } }, b;
+    struct schedule_record a = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 }, { 1, 2, 0, 3 } }, b;
     struct why why;
 
     (void)state;
@@ -273,6 +273,7 @@ static void a_schedule_is_read_as_it_was_written(void **state)
     SAME(skipped);
     SAME(pending_run);
     assert_memory_equal(a.next_runs_ms, b.next_runs_ms, sizeof a.next_runs_ms);
+    assert_memory_equal(a.skipped_by, b.skipped_by, sizeof a.skipped_by);
 }
 
 static void the_small_records_are_read_as_they_were_written(void **state)
@@ -487,7 +488,7 @@ static void damaged_bytes_make_sense_or_are_corrupt(void **state)
 {
     struct run_spec spec = full_spec();
     struct run run = full_run();
-    struct schedule_record schedule = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 } };
+    struct schedule_record schedule = { a_rule(), 1, 2, 3, 4, 5, 6, { 7, 8, 9 }, { 1, 2, 0, 3 } };
     struct sync_record sync = { .head_run = 1,
                                 .action = { text("bob"), text("why"), 5 },
                                 .durations_ms = { 1, 2 },

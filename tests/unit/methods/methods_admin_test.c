@@ -47,6 +47,24 @@ static void a_schedule_is_shown_with_its_sync_and_deleted(void **state)
     assert_failed(f, RPC_INVALID_ARGUMENT, "name");
 }
 
+static void firings_that_made_no_run_are_counted_by_reason(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__GetSyncRequest get = SYNC__V1__GET_SYNC_REQUEST__INIT;
+    Sync__V1__CancelJobRequest cancel = SYNC__V1__CANCEL_JOB_REQUEST__INIT;
+    Sync__V1__GetSyncResponse *sync;
+
+    cancel.id = queue_schedule(f, "nightly")->id;
+    get.name = (char *)"nightly";
+    sync = ask(f, SYNC_PATH, GetSync, get_sync, &get);
+    assert_null(sync->sync->statistics->skipped_by);
+    assert_non_null(ask(f, SYNC_PATH, CancelJob, cancel_job, &cancel));
+    sync = ask(f, SYNC_PATH, GetSync, get_sync, &get);
+    assert_int_equal(sync->sync->statistics->skipped, 1);
+    assert_int_equal(sync->sync->statistics->skipped_by->cancelled, 1);
+    assert_int_equal(sync->sync->statistics->skipped_by->missed, 0);
+}
+
 static void a_watermark_is_set_by_a_person_and_shown(void **state)
 {
     struct methods_fixture *f = *state;
@@ -221,6 +239,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, methods_setup, methods_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_schedule_is_shown_with_its_sync_and_deleted),
+        TEST(firings_that_made_no_run_are_counted_by_reason),
         TEST(a_watermark_is_set_by_a_person_and_shown),
         TEST(an_organisation_is_made_named_and_listed),
         TEST(a_backup_holds_what_was_answered),
