@@ -492,6 +492,19 @@ static bool must_retry(const struct sim *sim, const struct job *job,
            job->failures < sim->options.expiries_max;
 }
 
+/* Whether a firing has cancelled it meanwhile, nobody was told: the list shows. */
+static enum run_state how_it_ended(struct sim *sim, const struct job *job, bool cancelling)
+{
+    struct view view = world_look(sim);
+    struct run_info info;
+    bool found = view_job(&view, job, &info) && run_is_ended(info.run.state);
+
+    if (job->line->cancels_other && found)
+        cancelling = info.run.state == RUN_CANCELLED;
+    world_look_away(&view);
+    return cancelling ? RUN_CANCELLED : RUN_FAILED;
+}
+
 static void take_failure(struct sim *sim, struct job *job, const struct report_request *req)
 {
     bool cancelling = job->lease.cancelling;
@@ -508,7 +521,7 @@ static void take_failure(struct sim *sim, struct job *job, const struct report_r
     else if (req->failure == FAILURE_RATE_LIMITED)
         require(sim, req->will_retry, "a limited rate costs no try");
     if (!req->will_retry)
-        model_end(sim, job, cancelling ? RUN_CANCELLED : RUN_FAILED);
+        model_end(sim, job, how_it_ended(sim, job, cancelling));
     else
         job->lease = (struct held){ .worker = -1 };
 }
