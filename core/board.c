@@ -20,6 +20,7 @@ enum {
     PACE_SAMPLES_MAX = 16,      /* the older ones fade */
     RATE_WINDOW_MS = 45 * 1000, /* a recent rate is over one to two of these */
     RATE_SPAN_MS_MIN = 5 * 1000,
+    END_HOLDS_MS = 1000,
 };
 
 struct sample {
@@ -31,18 +32,20 @@ struct lease {
     run_id run; /* key */
     int64_t deadline_mono_ms;
     struct sample older, newer, last;
-    bool started;               /* what follows is known */
-    struct pair *pair;          /* NULL: too many of them */
+    bool started;      /* what follows is known */
+    struct pair *pair; /* NULL: too many of them */
     uint64_t org_hash;
     int64_t started_mono_ms;
-    struct estimate_work work;  /* its worked_ms: in earlier attempts */
-    struct guess promised;      /* its end, when it began */
+    struct estimate_work work; /* its worked_ms: in earlier attempts */
+    double end_mono_ms;        /* 0: unknown */
+    int64_t end_told_mono_ms;  /* when that was found; 0: never */
+    struct guess promised;     /* its end, when it began */
     UT_hash_handle hh;
 };
 
 struct pace {
-    uint32_t ended;             /* at most PACE_SAMPLES_MAX */
-    double worked_ms;           /* mean */
+    uint32_t ended;   /* at most PACE_SAMPLES_MAX */
+    double worked_ms; /* mean */
     UT_hash_handle hh;
     size_t size;
     uint8_t org[NAME_SIZE_MAX];
@@ -54,8 +57,8 @@ struct board {
     struct crew *crew;
     struct demand *demand;
     struct lease *leases;
-    struct pace *paces;   /* the one that was idle longest first */
-    struct pace all;      /* of all organisations */
+    struct pace *paces; /* the one that was idle longest first */
+    struct pace all;    /* of all organisations */
     struct board_accuracy accuracy;
 };
 
@@ -147,8 +150,8 @@ void board_worker_held(struct board *board, const struct worker *worker)
 
 static struct demand_place place_in(const struct board_line *line, bool head, uint64_t order)
 {
-    return (struct demand_place){ line->org, line->source, line->target, line->priority,
-                                  line->weight, head, order };
+    return (struct demand_place){ line->org,    line->source, line->target, line->priority,
+                                  line->weight, head,         order };
 }
 
 void board_run_ready(struct board *board, const struct board_line *line, bool head, uint64_t order,
@@ -415,11 +418,12 @@ static bool competes(void *ctx, struct pair *pair)
 {
     const struct question *question = ctx;
     struct board *board = question->board;
-    uint64_t version = crew_version(board->crew) + 1;    /* 0: never looked */
+    uint64_t version = crew_version(board->crew) + 1; /* 0: never looked */
 
     if (pair->version != version) {
-        pair->kinds = crew_who_can(board->crew, pair->source, pair->target,
-                                   clock_mono_ms(board->clock)).kinds;
+        pair->kinds =
+            crew_who_can(board->crew, pair->source, pair->target, clock_mono_ms(board->clock))
+                .kinds;
         pair->version = version;
     }
     return (pair->kinds & question->kinds) != 0;
@@ -432,35 +436,53 @@ static double mean_of(struct board *board, struct bytes org)
     return pace != NULL ? pace->worked_ms : board->all.worked_ms;
 }
 
-static void note_end_of(const struct guess *end, double *ends_ms, uint32_t *count)
+static void note_end_of(double end_ms, double *ends_ms, uint32_t *count)
 {
     if (*count < BOARD_ENDS_MAX)
-        ends_ms[(*count)++] = end->known ? end->ms : 0;
+        ends_ms[(*count)++] = end_ms;
+}
+
+/* Of a lease among many: found anew once a second. */
+static double about_end_of(struct lease *lease, int64_t mono_ms)
+{
+    struct guess end;
+
+    if (lease->end_told_mono_ms == 0 || mono_ms - lease->end_told_mono_ms >= END_HOLDS_MS) {
+        end = end_of(lease, mono_ms, (struct typical){ 0, 0 });
+        lease->end_mono_ms = end.known ? (double)mono_ms + end.ms : 0;
+        lease->end_told_mono_ms = mono_ms;
+    }
+    return lease->end_mono_ms > 0 ? fmax(lease->end_mono_ms - (double)mono_ms, 1) : 0;
 }
 
 static void read_ends(struct board *board, struct question *question, uint64_t org_hash,
                       struct estimate_facts *facts)
 {
     int64_t mono_ms = clock_mono_ms(board->clock);
-    const struct lease *lease = board->leases;
+    struct lease *lease = board->leases;
 
     for (unsigned i = 0; i < BOARD_ENDS_MAX && lease != NULL; i++, lease = lease->hh.next) {
-        struct guess end = end_of(lease, mono_ms, (struct typical){ 0, 0 });
+        double end_ms = about_end_of(lease, mono_ms);
 
         if (lease->started && lease->org_hash == org_hash)
-            note_end_of(&end, facts->own_ends_ms, &facts->own_end_count);
+            note_end_of(end_ms, facts->own_ends_ms, &facts->own_end_count);
         if (lease->pair == NULL || competes(question, lease->pair))
-            note_end_of(&end, facts->ends_ms, &facts->end_count);
+            note_end_of(end_ms, facts->ends_ms, &facts->end_count);
     }
 }
 
 /* The order in which it stands, or would stand. */
-static struct demand_place place_of(const struct run_info *info, const struct board_history *history)
+static struct demand_place place_of(const struct run_info *info,
+                                    const struct board_history *history)
 {
     const struct run_spec *spec = &info->spec;
 
-    return (struct demand_place){ info->org, spec->source, spec->target, spec->priority,
-                                  history->weight, info->run.head,
+    return (struct demand_place){ info->org,
+                                  spec->source,
+                                  spec->target,
+                                  spec->priority,
+                                  history->weight,
+                                  info->run.head,
                                   info->run.order != 0 ? info->run.order : UINT64_MAX };
 }
 

@@ -13,16 +13,16 @@
 enum { BITS = 64 };
 
 struct kind {
-    uint32_t workers, source_count, target_count;    /* workers: the absent included */
+    uint32_t workers, source_count, target_count; /* workers: the absent included */
     uint64_t slots, free_slots, absent_slots;
     unsigned bit;
     UT_hash_handle hh;
     size_t size;
-    uint8_t names[];    /* each (size, bytes), the sources first: the hash key */
+    uint8_t names[]; /* each (size, bytes), the sources first: the hash key */
 };
 
 struct seat {
-    const struct worker *worker;    /* key */
+    const struct worker *worker; /* key */
     struct kind *kind;
     uint32_t slots, free_slots;
     UT_hash_handle hh;

@@ -14,7 +14,7 @@
 
 enum {
     STRETCHES_MAX = 16,
-    LENGTHS = 40,        /* powers of two of a line's length */
+    LENGTHS = 40, /* powers of two of a line's length */
     KEY_SIZE_MAX = 2 + 2 * (NAME_SIZE_MAX + 1) + NAME_SIZE_MAX,
     STARVING_FACTOR = 17, /* one lease in so many goes to a class that waits */
 };
@@ -35,11 +35,11 @@ struct known_pair {
     struct class_sum classes[RUN_PRIORITY_COUNT];
     UT_hash_handle hh;
     size_t size;
-    uint8_t names[];     /* source, NUL, target */
+    uint8_t names[]; /* source, NUL, target */
 };
 
 struct stretch {
-    uint64_t from, to;   /* the least and the greatest order in it */
+    uint64_t from, to; /* the least and the greatest order in it */
     uint64_t count;
 };
 
@@ -49,7 +49,7 @@ struct line {
     uint32_t weight;
     uint64_t count, heads, timed;
     double work_ms;
-    uint64_t last;       /* the greatest order seen */
+    uint64_t last; /* the greatest order seen */
     struct stretch stretches[STRETCHES_MAX];
     unsigned stretch_count;
     UT_hash_handle hh;
@@ -59,7 +59,7 @@ struct line {
 
 struct demand {
     struct known_pair *pairs;
-    struct known_pair *rest;    /* of pairs that are too many */
+    struct known_pair *rest; /* of pairs that are too many */
     struct line *lines;
 };
 
@@ -502,8 +502,8 @@ static void each_pair(struct demand *demand, bool (*competes)(void *ctx, struct 
 }
 
 void demand_ahead(struct demand *demand, const struct demand_place *place,
-                  bool (*competes)(void *ctx, struct pair *pair), void *ctx,
-                  struct demand_sum *own, struct demand_sum *all)
+                  bool (*competes)(void *ctx, struct pair *pair), void *ctx, struct demand_sum *own,
+                  struct demand_sum *all)
 {
     struct question q = { .place = place, .own = own, .all = all };
     double share = 1;

@@ -34,7 +34,7 @@ static double spread_of(const struct guess *guess)
 
 /* As if so many runs had been seen that spread like this. */
 static const double PRIOR_RUNS = 2, PRIOR_SPREAD = 0.25;
-static const double FADING = 0.75;    /* each run says so much less than the next */
+static const double FADING = 0.75; /* each run says so much less than the next */
 
 struct typical estimate_typical(const int64_t *durations_ms, uint32_t count)
 {
@@ -89,7 +89,9 @@ static struct guess by_history(const struct typical *typical, double worked_ms)
 
     if (typical->ms <= 0)
         return unknown;
-    z = worked_ms > 0 ? log(worked_ms / typical->ms) / typical->spread : -10;
+    if (worked_ms <= 0)
+        return around(typical->ms, typical->spread, "history");
+    z = log(worked_ms / typical->ms) / typical->spread;
     if (z > LAST)
         return unknown;
     left = above(z);
@@ -114,7 +116,7 @@ static struct guess by_progress(const struct estimate_work *work)
 {
     static const double LEAST = 0.05, UNEVEN = 0.3, STEADY_MS = 20 * 1000;
     double fraction = fraction_of(work), measured_ms, ms, spread;
-    double reported_ms = work->worked_ms - work->stale_ms;     /* at the last report */
+    double reported_ms = work->worked_ms - work->stale_ms; /* at the last report */
 
     if (work->total > 0 && work->recent_rate > 0) {
         ms = (work->total - work->done) / work->recent_rate;
@@ -127,8 +129,9 @@ static struct guess by_progress(const struct estimate_work *work)
     }
     ms = fmax(ms - work->stale_ms, 0);
     /* The pace of the past and that of the rest vary alike, each less the longer it is. */
-    spread = sqrt(LEAST * LEAST + UNEVEN * UNEVEN * (STEADY_MS / (STEADY_MS + measured_ms) +
-                                                     STEADY_MS / (STEADY_MS + ms)));
+    spread = sqrt(LEAST * LEAST +
+                  UNEVEN * UNEVEN *
+                      (STEADY_MS / (STEADY_MS + measured_ms) + STEADY_MS / (STEADY_MS + ms)));
     return around(ms, spread, "progress_rate");
 }
 
@@ -233,9 +236,9 @@ static void fill_slots(struct slots *slots, uint64_t count, uint64_t busy, const
     if (busy > slots->count)
         busy = slots->count;
     for (uint32_t i = 0; i < slots->count; i++)
-        slots->free_ms[i] = i >= busy                               ? 0
+        slots->free_ms[i] = i >= busy                         ? 0
                             : i < end_count && ends_ms[i] > 0 ? ends_ms[i]
-                                                                    : mean_ms / 2;
+                                                              : mean_ms / 2;
     for (uint32_t i = slots->count / 2; i > 0; i--)
         sink(slots, i - 1);
 }
@@ -243,7 +246,7 @@ static void fill_slots(struct slots *slots, uint64_t count, uint64_t busy, const
 /* When the slots have taken so many runs and one is free for the next. */
 static double drain(struct slots *slots, double runs, double mean_ms)
 {
-    static const double ONE_BY_ONE_MAX = 512;
+    static const double ONE_BY_ONE_MAX = 128;
     double sum = 0;
 
     if (runs > ONE_BY_ONE_MAX) {
@@ -276,7 +279,9 @@ static struct guess until_slot(uint64_t count, uint64_t free_slots, const double
     if (count == 0 || (each_ms <= 0 && runs >= 1))
         return unknown;
     fill_slots(&slots, count, count - free_slots, ends_ms, end_count,
-               mean_ms > 0 ? mean_ms : each_ms > 0 ? each_ms : INFINITY);
+               mean_ms > 0   ? mean_ms
+               : each_ms > 0 ? each_ms
+                             : INFINITY);
     if (count > slots.count)
         runs *= (double)slots.count / (double)count;
     ms = drain(&slots, floor(runs), each_ms);
@@ -350,7 +355,7 @@ static struct guess until_head_ends(const struct board_history *history,
         return plus(turn, typical->ms, typical->spread);
     case RUN_NONE:
     case RUN_SCHEDULED:
-    case RUN_PAUSED:       /* nobody knows until when */
+    case RUN_PAUSED: /* nobody knows until when */
     case RUN_PAUSING:
     case RUN_CANCELLING:
     case RUN_COMPLETED:
@@ -368,7 +373,8 @@ static double until_any_slot(const struct board_history *history,
 {
     double slots = (double)(facts->slots > 0 ? facts->slots : 1);
 
-    if (history->max_active > 0 && history->max_active < slots && history->active >= history->max_active)
+    if (history->max_active > 0 && history->max_active < slots &&
+        history->active >= history->max_active)
         return facts->mean_ms / history->max_active;
     return facts->free_slots > 0 ? 0 : facts->mean_ms / slots;
 }
@@ -386,7 +392,7 @@ static struct guess until_earlier_ended(const struct board_history *history,
     if (typical.ms <= 0 || history->head == NULL)
         return unknown;
     guess = until_head_ends(history, facts, &typical, turn);
-    if (guess.known && between > 0)    /* each waits for a slot again: not for long, it is old */
+    if (guess.known && between > 0) /* each waits for a slot again: not for long, it is old */
         guess = plus(guess, between * (typical.ms + until_any_slot(history, facts)),
                      fmax(typical.spread, QUEUE_SPREAD));
     guess.low /= exp(QUEUE_SPREAD);

@@ -34,7 +34,7 @@ enum {
     PURGE_LOOKS_MAX = 4096,          /* and those it looks at for a filtered purge */
     BOARD_ORGS_MAX = 16384,          /* whose pace is remembered */
     BOARD_PAIRS_MAX = 256,           /* of source and target that are told apart there */
-    BOARD_ENDS_MAX = 256,            /* leases that one estimate looks at */
+    BOARD_ENDS_MAX = 64,             /* leases that one estimate looks at */
     BOARD_ABSENT_MAX = 4096,         /* workers that are remembered between two calls */
     WATCH_EVENTS_MAX = 16384,        /* that can be gone back to */
     WATCH_BYTES_MAX = 16 << 20,      /* of those events together */

@@ -50,8 +50,8 @@ struct sync {
 
 struct sample {
     uint32_t run;
-    uint32_t earlier;      /* completed runs of the sync by then */
-    bool of_start, first;  /* the first one of this kind for its run (or attempt) */
+    uint32_t earlier;     /* completed runs of the sync by then */
+    bool of_start, first; /* the first one of this kind for its run (or attempt) */
     const char *basis;
     int64_t at_ms, estimated_ms, low_ms, high_ms;
 };
@@ -64,8 +64,8 @@ struct run_fate {
     double pauses_at_ms;                    /* 0: not */
     double units_per_ms, speed;
     uint32_t epoch;
-    int64_t started_ms, ended_ms;           /* started: the last time */
-    int64_t held_back_ms;                   /* the last time it was paused or failed */
+    int64_t started_ms, ended_ms; /* started: the last time */
+    int64_t held_back_ms;         /* the last time it was paused or failed */
     bool seen_waiting, seen_active;
     unsigned absent, looks;
 };
@@ -143,8 +143,9 @@ static void make_syncs(struct sim *sim, double load)
         sync->org = below(sim, ORGS);
         snprintf(sync->name, sizeof sync->name, "sync-%u", i);
         sync->source = i % 6 == 0 ? "erp" : "shop";
-        sync->priority = i % 9 == 0 ? RUN_PRIORITY_HIGH : i % 7 == 0 ? RUN_PRIORITY_LOW
-                                                                     : RUN_PRIORITY_NORMAL;
+        sync->priority = i % 9 == 0   ? RUN_PRIORITY_HIGH
+                         : i % 7 == 0 ? RUN_PRIORITY_LOW
+                                      : RUN_PRIORITY_NORMAL;
         sync->mean_ms = 20000 * exp(uniform(sim) * log(40)); /* 20 s to 13 min */
         sync->spread = 0.1 + 0.2 * uniform(sim);
         sync->growth = i % 4 == 0 ? 0.01 + 0.04 * uniform(sim) : 0;
@@ -212,9 +213,10 @@ static void judge(struct sim *sim, const struct run_info *info)
     require(sim, active || info->estimated_completion_ms == 0 || info->estimated_start_ms != 0,
             "what has no known start has no known end");
     require(sim, (shown_ms == 0) == (info->estimate_basis == NULL), "an estimate has a basis");
-    require(sim, shown_ms == 0
-                     || (info->estimate_low_ms <= shown_ms && shown_ms <= info->estimate_high_ms
-                         && info->estimate_low_ms >= now_ms),
+    require(sim,
+            shown_ms == 0 ||
+                (info->estimate_low_ms <= shown_ms && shown_ms <= info->estimate_high_ms &&
+                 info->estimate_low_ms >= now_ms),
             "an estimate lies between its low and its high");
     if (info->wait == WAIT_PAUSED || info->wait == WAIT_NO_WORKER)
         require(sim, info->estimated_start_ms == 0 && info->estimated_completion_ms == 0,
@@ -277,8 +279,8 @@ static void queue_run(struct sim *sim, struct sync *sync)
     e = submit_to(&sim->f, orgs[sync->org], &spec, &info);
     require(sim, e == OK && sim->run_count < RUNS_MAX, "a job is queued");
     *run = (struct run_fate){ .id = info.id, .sync = sync, .speed = 1 };
-    run->work_ms = sync->mean_ms * pow(1 + sync->growth, fmin(sync->runs, 30))
-                 * exp(sync->spread * normal(sim));
+    run->work_ms = sync->mean_ms * pow(1 + sync->growth, fmin(sync->runs, 30)) *
+                   exp(sync->spread * normal(sim));
     run->units_per_ms = sync->units_per_ms * exp(0.05 * normal(sim));
     draw_trouble(sim, run);
     sync->runs++;
@@ -319,8 +321,7 @@ static void set_pause(struct sim *sim, struct sync *sync, bool paused)
 static void clients_resume(struct sim *sim)
 {
     for (unsigned i = 0; i < SYNCS; i++)
-        if (sim->syncs[i].pause_ends_ms != 0
-            && sim->syncs[i].pause_ends_ms <= sim->f.clock.now_ms)
+        if (sim->syncs[i].pause_ends_ms != 0 && sim->syncs[i].pause_ends_ms <= sim->f.clock.now_ms)
             set_pause(sim, &sim->syncs[i], false);
 }
 
@@ -374,8 +375,8 @@ static void work(struct sim *sim, struct slot *slot)
     if (slot->ticks++ % 10 == 0)
         run->speed = exp(0.25 * normal(sim) - 0.03);
     run->done_ms += TICK_MS * run->speed;
-    if (run->pauses_at_ms != 0 && run->done_ms >= run->pauses_at_ms
-        && run->sync->pause_ends_ms == 0) {
+    if (run->pauses_at_ms != 0 && run->done_ms >= run->pauses_at_ms &&
+        run->sync->pause_ends_ms == 0) {
         set_pause(sim, run->sync, true);
         let_go(sim, slot, REPORT_RELEASE);
     } else if (run->done_ms >= run->work_ms) {
@@ -478,8 +479,8 @@ static void live(struct sim *sim, int64_t span_ms)
 
     for (unsigned tick = 0;; tick++) {
         int64_t past_ms = sim->f.clock.now_ms - begin_ms;
-        bool working = past_ms >= NO_WORKER_BEFORE_MS
-                    && !(past_ms >= away_ms && past_ms < away_ms + AWAY_MS);
+        bool working =
+            past_ms >= NO_WORKER_BEFORE_MS && !(past_ms >= away_ms && past_ms < away_ms + AWAY_MS);
 
         if (past_ms >= span_ms)
             break;
@@ -543,9 +544,9 @@ struct filter {
 
 static bool matches(const struct filter *filter, const struct sample *sample)
 {
-    return sample->of_start == filter->of_start && (!filter->first || sample->first)
-        && (filter->basis == NULL || strcmp(filter->basis, sample->basis) == 0)
-        && sample->earlier >= filter->earlier_from && sample->earlier <= filter->earlier_to;
+    return sample->of_start == filter->of_start && (!filter->first || sample->first) &&
+           (filter->basis == NULL || strcmp(filter->basis, sample->basis) == 0) &&
+           sample->earlier >= filter->earlier_from && sample->earlier <= filter->earlier_to;
 }
 
 /* What nobody could know is left out: a run that was paused or that broke after
@@ -558,15 +559,15 @@ static void collect(const struct sim *sim, const struct filter *filter, struct e
         int64_t actual_ms = sample->of_start ? run->started_ms : run->ended_ms;
         double span_ms;
 
-        if (!matches(filter, sample) || run->ended_ms == 0 || actual_ms < sample->at_ms
-            || run->held_back_ms > sample->at_ms)
+        if (!matches(filter, sample) || run->ended_ms == 0 || actual_ms < sample->at_ms ||
+            run->held_back_ms > sample->at_ms)
             continue;
         span_ms = run->work_ms + (sample->of_start ? (double)(actual_ms - sample->at_ms) : 0);
         errors->values[errors->count++] =
             fabs((double)(sample->estimated_ms - actual_ms)) / span_ms;
         errors->early += sample->estimated_ms < actual_ms;
-        errors->inside += actual_ms >= sample->low_ms - TICK_MS
-                       && actual_ms <= sample->high_ms + TICK_MS;
+        errors->inside +=
+            actual_ms >= sample->low_ms - TICK_MS && actual_ms <= sample->high_ms + TICK_MS;
     }
 }
 
@@ -595,7 +596,8 @@ static void print_row(const char *title, struct errors *errors)
     printf("%-38s %8zu", title, errors->count);
     if (errors->count > 0)
         printf(" %7.1f %% %7.1f %% %7.1f %% %7.1f %%", 100 * quantile(errors, 0.5),
-               100 * quantile(errors, 0.9), 100 * inside(errors), 100 * share(errors->early, errors));
+               100 * quantile(errors, 0.9), 100 * inside(errors),
+               100 * share(errors->early, errors));
     putchar('\n');
 }
 
@@ -611,8 +613,7 @@ static bool compare_all(struct errors *errors)
 {
     bool good = true;
 
-    printf("%-38s %8s %9s %9s %9s %9s\n", "", "samples", "median", "p90", "in range",
-           "too early");
+    printf("%-38s %8s %9s %9s %9s %9s\n", "", "samples", "median", "p90", "in range", "too early");
     for (unsigned i = 0; i < ROWS; i++)
         print_row(rows[i].title, &errors[i]);
     good &= at_most("median error as work begins", quantile(&errors[ROW_BEGIN], 0.5), 0.2);

@@ -227,8 +227,9 @@ static void free_slots_go_to_those_ahead_first(void **state)
     wait_ahead(f, "org", "shop", RUN_PRIORITY_NORMAL, 98, 1);
     assert_true(start_in_ms(f) > 0);
     assert_string_equal(f->info.estimate_basis, "queue_rate");
-    board_run_taken(f->board, &(struct board_line){ bytes_of_text("org"), bytes_of_text("shop"),
-                                                    bytes_of_text("local"), RUN_PRIORITY_NORMAL, 1 },
+    board_run_taken(f->board,
+                    &(struct board_line){ bytes_of_text("org"), bytes_of_text("shop"),
+                                          bytes_of_text("local"), RUN_PRIORITY_NORMAL, 1 },
                     false, 98);
     assert_int_equal(start_in_ms(f), 0);
 }

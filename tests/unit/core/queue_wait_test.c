@@ -196,7 +196,8 @@ static void after_a_restart_the_backlog_is_still_ahead(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_job_that_is_free_to_go_waits_for_its_turn),
         TEST(a_job_that_no_worker_can_do_says_so),
