@@ -204,6 +204,24 @@ class SyncctlTest(unittest.TestCase):
         shown = self.ctl("show", "nightly", org=org).stdout
         self.assertIn("2099-01-01T02:00:00Z", shown)
 
+    def test_a_schedule_is_what_its_flags_say(self):
+        org = "clocks"
+        queued = self.json("queue", "weekdays", "--type", "scheduled", "--source", "demo",
+                           "--target", "local", "--cron", "30 2 * * mon-fri", "--timezone",
+                           "Europe/Berlin", "--start-at", "2026-03-27T00:00:00Z", "--jitter", "10m",
+                           "--max-runs", "9", "--overlap", "skip", "--catch-up-window", "90s",
+                           "--end-at", "2099-01-01T00:00:00Z", org=org)["job"]
+        shown = self.json("show", queued["id"], org=org)["job"]
+        schedule = shown["schedule"]
+        self.assertEqual({name: schedule[name] for name in
+                          ("cron", "timezone", "maxRuns", "overlap", "jitter", "catchUpWindow")},
+                         {"cron": "30 2 * * mon-fri", "timezone": "Europe/Berlin", "maxRuns": 9,
+                          "overlap": "skip", "jitter": "PT10M", "catchUpWindow": "PT1M30S"})
+        self.assertEqual(len(shown["nextRuns"]), 5)
+        refused = self.ctl("queue", "weekdays", "--type", "scheduled", "--source", "demo",
+                           "--target", "local", "--cron", "30 2 * *", org=org, status=2)
+        self.assertIn("five fields", refused.stderr)
+
     def test_a_second_request_does_what_its_flags_say(self):
         waiting = ("queue", "twice", "--type", "full", "--source", "nobody", "--target", "local")
         first = self.json(*waiting)["job"]

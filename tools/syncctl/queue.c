@@ -29,6 +29,10 @@ enum {
     QUEUE_TIMEZONE,
     QUEUE_CRON,
     QUEUE_INTERVAL,
+    QUEUE_JITTER,
+    QUEUE_MAX_RUNS,
+    QUEUE_OVERLAP,
+    QUEUE_CATCH_UP,
     QUEUE_ON_DUPLICATE,
     QUEUE_REQUEST_ID,
     QUEUE_WAIT,
@@ -74,6 +78,14 @@ static const struct setting settings[QUEUE_SETTINGS] = {
     [QUEUE_CRON] = { SETTING_FLAG("cron"), .placeholder = "FIELDS", .help = "Five fields, instead of --repeat." },
     [QUEUE_INTERVAL] = { SETTING_FLAG("interval"), .placeholder = "PERIOD",
         .help = "ISO 8601, as in PT15M, instead of --repeat." },
+    [QUEUE_JITTER] = { SETTING_FLAG("jitter"), .type = SETTING_DURATION, .most = 24 * 3600 * 1000,
+        .help = "Each run starts up to so much later." },
+    [QUEUE_MAX_RUNS] = { SETTING_FLAG("max-runs"), .type = SETTING_NUMBER, .least = 1, .most = UINT32_MAX,
+        .help = "As often, and no more." },
+    [QUEUE_OVERLAP] = { SETTING_FLAG("overlap"), .type = SETTING_CHOICE,
+        .choices = "skip|bufferOne|cancelOther", .help = "While the last run is not over; bufferOne if absent." },
+    [QUEUE_CATCH_UP] = { SETTING_FLAG("catch-up-window"), .type = SETTING_DURATION, .most = 24 * 3600 * 1000,
+        .help = "How late a missed run is made up for; one period if absent." },
     [QUEUE_ON_DUPLICATE] = { SETTING_FLAG("on-duplicate"), .type = SETTING_CHOICE,
         .choices = "queue|coalesce|reject|replace",
         .help = "While a job of that name waits or runs." },
@@ -144,10 +156,27 @@ static Sync__V1__JobOptions *read_options(struct session *session, Sync__V1__Job
 
 static bool any_schedule(const struct settings *said)
 {
-    for (size_t i = QUEUE_START_AT; i <= QUEUE_INTERVAL; i++)
+    for (size_t i = QUEUE_START_AT; i <= QUEUE_CATCH_UP; i++)
         if (settings_given(said, i))
             return true;
     return false;
+}
+
+/* How its firings may be late, overlap, and end. */
+static void read_schedule_bounds(struct session *session, Sync__V1__Schedule *schedule)
+{
+    const struct settings *said = session->settings;
+
+    if (settings_given(said, QUEUE_JITTER))
+        schedule->jitter = read_duration(session, QUEUE_JITTER);
+    if (settings_given(said, QUEUE_CATCH_UP))
+        schedule->catch_up_window = read_duration(session, QUEUE_CATCH_UP);
+    if (settings_given(said, QUEUE_OVERLAP))
+        schedule->overlap = (Sync__V1__ScheduleOverlap)(settings_choice(said, QUEUE_OVERLAP) + 1);
+    if (settings_given(said, QUEUE_MAX_RUNS)) {
+        schedule->max_runs_set_case = SYNC__V1__SCHEDULE__MAX_RUNS_SET_MAX_RUNS;
+        schedule->max_runs = (uint32_t)settings_number(said, QUEUE_MAX_RUNS);
+    }
 }
 
 static Sync__V1__Schedule *read_schedule(struct session *session, Sync__V1__Schedule *schedule,
@@ -180,6 +209,7 @@ static Sync__V1__Schedule *read_schedule(struct session *session, Sync__V1__Sche
         schedule->cron = session_text(session, settings_text(said, QUEUE_CRON));
     if (settings_given(said, QUEUE_INTERVAL))
         schedule->interval = session_text(session, settings_text(said, QUEUE_INTERVAL));
+    read_schedule_bounds(session, schedule);
     return schedule;
 }
 
