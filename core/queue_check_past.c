@@ -5,7 +5,8 @@
 
 /* What is kept of what is over, asserted: each ended run is told of by the
  * record of its end, each name's history and each purge under way are counted
- * right, each audit entry stands in both of its lists. */
+ * right, each audit entry stands in both of its lists, each answer that is
+ * remembered has the timer that forgets it. */
 
 enum { CHECK_BYTES_MAX = 1 << 30 };
 
@@ -193,6 +194,26 @@ static bool visit_audit(void *ctx, struct bytes key, struct bytes value)
     return true;
 }
 
+/* Answers that are remembered have the timer that forgets them. */
+static bool visit_idempotency(void *ctx, struct bytes key, struct bytes value)
+{
+    struct past *past = ctx;
+    struct store_reader *reader = &past->queue->deps.store->reader;
+    uint32_t period = key_epoch_read(key);
+    struct timer timer = { .due_ms = ((int64_t)period + 2) * IDEMPOTENCY_MS,
+                           .kind = TIMER_IDEMPOTENCY,
+                           .org = key_org_read(key),
+                           .run = period };
+    struct key due = key_timer(&timer);
+    struct why why = { .text = "" };
+    struct bytes found;
+    enum err e = reader->ops->get(reader, FAMILY_TIMER, key_bytes(&due), past->mem, &found, &why);
+
+    (void)value;
+    assert(e == OK);
+    return true;
+}
+
 void queue_check_past(struct queue *queue)
 {
     struct past past = { .queue = queue,
@@ -214,6 +235,7 @@ void queue_check_past(struct queue *queue)
     scan(&past, FAMILY_PURGE, NULL, visit_order, &past);
     purge_check(queue, past.orders);
     scan(&past, FAMILY_AUDIT, NULL, visit_audit, &past);
+    scan(&past, FAMILY_IDEMPOTENCY, NULL, visit_idempotency, &past);
     assert(past.audits_of_orgs == past.audits_of_everybody);
     assert(!link_is_linked(&queue->ended_orgs));
     arena_free(past.endings_mem);

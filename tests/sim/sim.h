@@ -12,8 +12,11 @@
 /* A long random life of one queue, decided by one number.
  *
  * sim_world.c   the machine: clock, disk, queue; turns, crashes, faults
- * sim_client.c  clients and workers: random requests, several to a turn
- * sim_model.c   what clients were told, request by request, and the rules
+ * sim_client.c  clients: random requests, several to a turn
+ * sim_worker.c  workers: leases, heartbeats, reports
+ * sim_model.c   what is believed of jobs and names; takes in a turn's answers
+ * sim_answers.c what clients were told, request by request, and the rules
+ * sim_reports.c the same for workers
  * sim_duplicate.c  the same for second requests of a name, and repeated ones
  * sim_lease.c   the same for leases: who holds what until when, who is next
  * sim_survey.c  looks at all that lists show, and compares
@@ -228,12 +231,20 @@ struct op *op_new(struct sim *sim, enum queue_verb verb);
 void op_post(struct op *op);
 void op_free(struct op *op);
 void client_acts(struct sim *sim); /* posts something */
-void client_joins(struct sim *sim, int worker);
-void client_leases(struct sim *sim, int worker, uint32_t jobs_max);
-void client_completes(struct sim *sim, const struct job *job);
+struct job *some_job(struct sim *sim);
 void client_controls(struct sim *sim, enum control_verb verb, const struct line *line, run_id id);
 void client_deletes_schedule(struct sim *sim, const struct line *line);
 void client_limits(struct sim *sim, int org, uint32_t max_active, uint64_t max_queued);
+
+/* sim_worker.c */
+void worker_comes_or_goes(struct sim *sim);
+void worker_leases(struct sim *sim);
+void worker_stops_waiting(struct sim *sim);
+void worker_beats(struct sim *sim);
+void worker_reports(struct sim *sim);
+void client_joins(struct sim *sim, int worker);
+void client_leases(struct sim *sim, int worker, uint32_t jobs_max);
+void client_completes(struct sim *sim, const struct job *job);
 
 /* sim_model.c */
 void model_turn_worked(struct sim *sim); /* takes in what this turn answered */
@@ -242,6 +253,8 @@ struct job *model_find(struct sim *sim, run_id id);
 struct line *model_line(struct sim *sim, int org, const char *name); /* NULL: too many */
 /* A run that was first heard of now. */
 struct job *model_meet(struct sim *sim, const struct run_info *info);
+/* It may have ended with the time: what the list shows decides. */
+void model_look_after(struct sim *sim, struct job *job);
 void model_end(struct sim *sim, struct job *job, enum run_state state);
 void model_set_checkpoint(struct job *job, struct bytes checkpoint);
 bool view_job(struct view *view, const struct job *job, struct run_info *info);
@@ -249,7 +262,11 @@ bool view_job(struct view *view, const struct job *job, struct run_info *info);
 void model_specify(struct job *job, const struct run_spec *spec);
 void model_cancel(struct sim *sim, struct job *job);
 bool model_lives(const struct job *job); /* as far as clients can know */
+/* Firings come with the time: which of the line's there were, is there to see. */
 void model_learn_firings(struct sim *sim, const struct line *line);
+void model_end_waiting_for_time(struct sim *sim, const struct line *line);
+/* Of the texts that jobs are queued with: lasts for ever. */
+const char *model_text(struct bytes text);
 
 /* sim_duplicate.c */
 void client_says_more(struct sim *sim, struct op *op); /* of a SUBMIT */
@@ -259,6 +276,21 @@ void duplicate_accepted(struct sim *sim, const struct op *op); /* before its job
 void duplicate_keep(struct sim *sim, const struct op *op);
 void duplicate_uncertain(struct sim *sim, const struct op *op);
 void duplicate_time_passes(struct sim *sim);
+
+/* sim_answers.c */
+void answer_to_submit(struct sim *sim, struct op *op);
+void answer_to_control(struct sim *sim, struct op *op);
+void answer_to_late_control(struct sim *sim, const struct op *op); /* it had waited */
+void answer_to_purge(struct sim *sim, const struct op *op);
+void answer_to_filtered_purge(struct sim *sim, const struct op *op);
+bool purge_has_filter(const struct purge_request *req);
+void answer_to_schedule_deletion(struct sim *sim, const struct op *op);
+void answer_to_put_org(struct sim *sim, const struct op *op);
+
+/* sim_reports.c */
+void answer_to_beats(struct sim *sim, const struct op *op);
+void answer_to_report(struct sim *sim, const struct op *op);
+void answer_to_service_info(struct sim *sim, const struct op *op);
 
 /* sim_lease.c */
 void lease_fresh_terms(struct sim *sim); /* the queue has rebuilt its memory */

@@ -137,7 +137,8 @@ static void take_over(struct sim *sim, const struct op *op)
     require(sim, job->line == model_line(sim, op->org, op->name), "it is one of the same name");
     require(sim, !job->ended && !job->lease.held, "nothing that is worked on or over");
     if (job->order != 0 && !job->line->cancels_other && !job->may_have_ended)
-        require(sim, job->paused == (info->run.state == RUN_PAUSED) && job->order == info->run.order,
+        require(sim,
+                job->paused == (info->run.state == RUN_PAUSED) && job->order == info->run.order,
                 "what is taken over keeps its place and its pause");
     job->order = info->run.order;
     model_specify(job, &info->spec);

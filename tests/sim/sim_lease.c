@@ -192,23 +192,6 @@ static void require_its_turn(struct sim *sim, const struct job *job, int worker)
     note_turn(sim, job->priority);
 }
 
-/* An expiry may have been the last one: what the list shows decides. */
-static void look_after(struct sim *sim, struct job *job)
-{
-    struct view view = world_look(sim);
-    struct run_info info;
-
-    bool found = view_job(&view, job, &info);
-
-    if (found && run_is_ended(info.run.state))
-        model_end(sim, job, info.run.state);
-    if (!found && sim->orgs[job->line->org].was_purged) {
-        model_end(sim, job, RUN_FAILED);
-        job->purged = true;
-    }
-    world_look_away(&view);
-}
-
 static void require_line_is_free(struct sim *sim, const struct job *job)
 {
     for (unsigned i = 0; i < sim->job_count; i++) {
@@ -217,7 +200,7 @@ static void require_line_is_free(struct sim *sim, const struct job *job)
         if (other == job || other->line != job->line || other->ended || other->order == 0)
             continue;
         if (other->may_have_ended || other->line->cancels_other)
-            look_after(sim, other);
+            model_look_after(sim, other);
         if (other->ended)
             continue;
         require(sim, !other->lease.held, "runs of one name do not overlap");

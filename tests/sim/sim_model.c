@@ -41,7 +41,7 @@ static int org_index(const struct sim *sim, struct bytes id)
     return -1;
 }
 
-static const char *lasting_text(struct bytes text)
+const char *model_text(struct bytes text)
 {
     static const char *const texts[] = { "demo", "file", "shopify", "local", "http" };
 
@@ -61,8 +61,8 @@ void model_set_checkpoint(struct job *job, struct bytes checkpoint)
 void model_specify(struct job *job, const struct run_spec *spec)
 {
     job->priority = spec->priority;
-    job->source = lasting_text(spec->source);
-    job->target = lasting_text(spec->target);
+    job->source = model_text(spec->source);
+    job->target = model_text(spec->target);
     job->retry_on_fail = spec->retry_on_fail;
     job->retries_max = spec->retries_max;
 }
@@ -130,6 +130,23 @@ bool view_job(struct view *view, const struct job *job, struct run_info *info)
     return view_run(view, bytes_of_text(sim_orgs[job->line->org]), job->id, info, &why) == OK;
 }
 
+/* An expiry may have been the last one: what the list shows decides. */
+void model_look_after(struct sim *sim, struct job *job)
+{
+    struct view view = world_look(sim);
+    struct run_info info;
+
+    bool found = view_job(&view, job, &info);
+
+    if (found && run_is_ended(info.run.state))
+        model_end(sim, job, info.run.state);
+    if (!found && sim->orgs[job->line->org].was_purged) {
+        model_end(sim, job, RUN_FAILED);
+        job->purged = true;
+    }
+    world_look_away(&view);
+}
+
 static bool is_retried(const struct sim *sim, const struct job *job)
 {
     list_each(link, &sim->ops) {
@@ -159,433 +176,13 @@ void model_learn_firings(struct sim *sim, const struct line *line)
     world_look_away(&view);
 }
 
-static void end_waiting_for_time(struct sim *sim, const struct line *line)
+void model_end_waiting_for_time(struct sim *sim, const struct line *line)
 {
     if (line->scheduled_ever)
         model_learn_firings(sim, line);
     for (unsigned i = 0; i < sim->job_count; i++)
         if (sim->jobs[i].line == line && sim->jobs[i].order == 0 && !sim->jobs[i].ended)
             model_end(sim, &sim->jobs[i], RUN_CANCELLED);
-}
-
-/* ---- clients ---- */
-
-static void note_schedule(struct job *job, const struct run_spec *spec)
-{
-    struct line *line = job->line;
-
-    line->schedule = job->id;
-    line->runs_max = spec->schedule.max_runs;
-    line->scheduled_ever = true;
-    line->cancels_other |= spec->schedule.overlap == OVERLAP_CANCEL_OTHER;
-}
-
-static void take_submit(struct sim *sim, struct op *op)
-{
-    struct submit_request *req = &op->u.submit;
-    struct org_belief *org = &sim->orgs[op->org];
-    struct job *job;
-
-    if (duplicate_settles(sim, op))
-        return;
-    if (op->result == ERR_LIMIT)
-        require(sim, org->max_queued != 0, "there is a limit where one is reached");
-    if (op->must_be_invalid)
-        require(sim, op->result == ERR_INVALID, "what makes no sense is refused");
-    else if (!req->spec.has_schedule)
-        require(sim, op->result == OK || op->result == ERR_LIMIT, "what makes sense is accepted");
-    if (op->result != OK)
-        return;
-    require(sim, req->info.id > sim->newest, "ids are new, and ordered by time");
-    require(sim, bytes_equal(req->info.spec.name, bytes_of_text(op->name)),
-            "an answer shows the job");
-    duplicate_accepted(sim, op);
-    if (req->spec.has_schedule)
-        end_waiting_for_time(sim, model_line(sim, op->org, op->name));
-    job = model_meet(sim, &req->info);
-    duplicate_keep(sim, op);
-    org->exists = job->line->exists = true;
-    if (req->spec.has_schedule)
-        note_schedule(job, &req->spec);
-    else
-        job->queued = true;
-}
-
-/* Whether it lives, as far as clients can know. */
-bool model_lives(const struct job *job)
-{
-    return job != NULL && job->ended == RUN_NONE && !job->may_have_ended && !job->purged &&
-           !job->line->cancels_other && job->order != 0;
-}
-
-static void pause_job(struct sim *sim, struct job *job)
-{
-    if (job->ended || job->lease.cancelling)
-        return;
-    job->paused = true;
-    if (job->lease.held && !job->lease.pausing) {
-        job->lease.pausing = true;
-        lease_directed(sim, job);
-    }
-}
-
-static void resume_job(struct sim *sim, struct job *job, bool start_over)
-{
-    if (job->ended || job->lease.cancelling || !job->paused)
-        return;
-    job->paused = false;
-    if (job->lease.held) {
-        job->lease.pausing = false;
-        lease_directed(sim, job);
-        return;
-    }
-    if (start_over) {
-        model_set_checkpoint(job, bytes_of_text(""));
-        job->progress = -1;
-    }
-    if (job->order != 0)
-        job->goes_first = job->queued = true;
-}
-
-void model_cancel(struct sim *sim, struct job *job)
-{
-    if (job->ended || job->lease.cancelling)
-        return;
-    if (!job->lease.held) {
-        model_end(sim, job, RUN_CANCELLED);
-        return;
-    }
-    job->paused = job->lease.pausing = false;
-    job->lease.cancelling = true;
-    lease_directed(sim, job);
-}
-
-static void retry_job(struct sim *sim, struct job *job, const struct control_request *req)
-{
-    require(sim, job->ended != RUN_COMPLETED, "a completed job is not retried");
-    require(sim, job->ended || job->may_have_ended || job->order == 0 || job->line->cancels_other,
-            "a job that lives is not retried");
-    job->line->pause_may_be_over |= !job->ended;
-    job->ended = RUN_NONE;
-    job->to_be_purged = false;
-    job->may_have_ended = job->paused = job->goes_first = false;
-    job->revived = job->queued = true;
-    job->failures = 0;
-    job->order = req->info.run.order;
-    if (req->start_over) {
-        model_set_checkpoint(job, bytes_of_text(""));
-        job->progress = -1;
-    }
-}
-
-static void control_line(struct sim *sim, struct op *op, struct job *head)
-{
-    const struct control_request *req = &op->u.control;
-    struct line *line = head->line;
-
-    if (line->scheduled_ever)
-        model_learn_firings(sim, line);
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        struct job *job = &sim->jobs[i];
-
-        if (job->line != line || (job != head && job->order != 0))
-            continue;
-        if (req->verb == CONTROL_PAUSE)
-            pause_job(sim, job);
-        else if (req->verb == CONTROL_RESUME)
-            resume_job(sim, job, req->start_over);
-        else
-            model_cancel(sim, job);
-    }
-    if (req->verb == CONTROL_CANCEL)
-        line->pause_may_be_over = true;
-    else
-        line->paused = req->verb == CONTROL_PAUSE;
-}
-
-/* A run of its line was accepted before it and lives. */
-static bool is_behind(const struct sim *sim, const struct job *job)
-{
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        const struct job *other = &sim->jobs[i];
-
-        if (other != job && other->line == job->line && model_lives(other) &&
-            other->order < job->order)
-            return true;
-    }
-    return false;
-}
-
-static void require_control_refused_rightly(struct sim *sim, const struct op *op)
-{
-    const struct control_request *req = &op->u.control;
-    const struct job *job = op->name[0] == '\0' ? model_find(sim, req->id) : NULL;
-
-    require(sim,
-            op->result == ERR_NOT_FOUND || op->result == ERR_CONFLICT || op->result == ERR_LIMIT,
-            "a control is refused for a reason of its own");
-    if (op->name[0] != '\0' && sim->orgs[op->org].exists)
-        require(sim, op->result != ERR_NOT_FOUND || !model_line(sim, op->org, op->name)->exists,
-                "a name that was queued once is known");
-    if (!model_lives(job))
-        return;
-    require(sim, op->result != ERR_NOT_FOUND, "a job that lives is found");
-    require(sim, req->verb != CONTROL_CANCEL, "a job that lives can be cancelled");
-    if (!job->lease.cancelling)
-        require(sim, req->verb != CONTROL_PAUSE, "a job that lives can be paused");
-    if (!job->lease.cancelling && !(req->start_over && job->lease.held))
-        require(sim, req->verb != CONTROL_RESUME, "a job that lives can be resumed");
-}
-
-static void take_control(struct sim *sim, struct op *op)
-{
-    struct control_request *req = &op->u.control;
-    bool by_name = op->name[0] != '\0', waits = op->state != OP_ANSWERED;
-    struct job *job;
-
-    if (!waits && op->result != OK) {
-        require_control_refused_rightly(sim, op);
-        return;
-    }
-    job = model_find(sim, req->id);
-    if (job == NULL && !waits)
-        job = model_meet(sim, &req->info);
-    require(sim, job != NULL, "a control acts on a job that was accepted");
-    if (waits)
-        require(sim, req->wait_ms > 0, "who does not want to wait is answered");
-    if (by_name && !job->line->scheduled_ever && job->order != 0)
-        require(sim, !is_behind(sim, job), "a name's control acts on its first job");
-    if (by_name)
-        control_line(sim, op, job);
-    else if (req->verb == CONTROL_PAUSE)
-        pause_job(sim, job);
-    else if (req->verb == CONTROL_CANCEL)
-        model_cancel(sim, job);
-    else if (req->verb == CONTROL_RETRY)
-        retry_job(sim, job, req);
-    else {
-        resume_job(sim, job, req->start_over);
-        job->line->paused = false;
-    }
-}
-
-/* It waited for its worker, since an earlier turn. */
-static void take_late_control(struct sim *sim, const struct op *op)
-{
-    const struct control_request *req = &op->u.control;
-    const struct job *job = model_find(sim, req->id);
-    bool in_time = sim->clock.mono_ms < op->handled_mono_ms + req->wait_ms && !sim->draining;
-
-    require(sim, op->result == OK, "what was accepted is not refused later");
-    require(sim, !in_time || !job->lease.held || job->line->cancels_other,
-            "who waits is answered when the worker has let go, or the time is over");
-}
-
-static bool has_filter(const struct purge_request *req)
-{
-    return req->state != RUN_NONE || req->name.size > 0 || req->older_than_ms != 0;
-}
-
-/* What has ended when it is asked for; it goes when all requests are handled. */
-static void mark_for_purge(struct sim *sim, const struct op *op)
-{
-    const struct purge_request *req = &op->u.purge;
-
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        struct job *job = &sim->jobs[i];
-
-        job->to_be_purged = job->line->org == op->org && !job->purged && job->ended &&
-                            (req->state == RUN_NONE || req->state == job->ended) &&
-                            (req->name.size == 0 || strcmp(op->name, job->line->name) == 0) &&
-                            (req->older_than_ms == 0 || req->older_than_ms > sim->clock.now_ms);
-    }
-}
-
-static void take_filtered_purge(struct sim *sim, const struct op *op)
-{
-    const struct purge_request *req = &op->u.purge;
-    uint64_t completed = 0;
-
-    require(sim, op->result == OK, "a purge is not refused");
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        struct job *job = &sim->jobs[i];
-
-        if (!job->to_be_purged)
-            continue;
-        job->to_be_purged = false;
-        if (!job->ended || job->purged)
-            continue; /* it lives again, or a purge of everything has taken it */
-        completed += job->ended == RUN_COMPLETED;
-        job->purged = !req->dry_run;
-    }
-    require(sim, req->completed == completed, "a purge with a filter counts what it takes");
-    sim->orgs[op->org].was_purged |= !req->dry_run;
-}
-
-static void take_purge(struct sim *sim, const struct op *op)
-{
-    const struct purge_request *req = &op->u.purge;
-    uint64_t completed = 0;
-
-    if (has_filter(req)) {
-        mark_for_purge(sim, op);
-        return;
-    }
-    require(sim, op->result == OK, "a purge is not refused");
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        struct job *job = &sim->jobs[i];
-
-        if (job->line->org != op->org || job->purged)
-            continue;
-        completed += job->ended == RUN_COMPLETED;
-        if (!req->dry_run && job->ended)
-            job->purged = true;
-    }
-    require(sim, req->completed == completed, "a purge counts what it takes");
-    sim->orgs[op->org].was_purged |= !req->dry_run;
-}
-
-static void take_schedule_deletion(struct sim *sim, const struct op *op)
-{
-    if (op->result == OK)
-        end_waiting_for_time(sim, model_line(sim, op->org, op->name));
-    else
-        require(sim, op->result == ERR_NOT_FOUND, "only what is not there cannot be deleted");
-}
-
-static void take_org(struct sim *sim, const struct op *op)
-{
-    require(sim, op->result == OK, "an organisation's limits can be set");
-    sim->orgs[op->org].exists = true;
-    sim->orgs[op->org].max_active = op->u.put_org.limits.max_active;
-    sim->orgs[op->org].max_queued = op->u.put_org.limits.max_queued;
-}
-
-/* ---- workers ---- */
-
-static void take_beats(struct sim *sim, const struct op *op)
-{
-    const struct heartbeat_request *req = &op->u.heartbeat;
-
-    require(sim, op->result == OK, "a heartbeat is not refused");
-    for (uint32_t i = 0; i < req->count; i++) {
-        struct job *job = model_find(sim, req->leases[i].id);
-        bool held = lease_is_held(sim, &req->leases[i]);
-
-        if (!job->line->cancels_other)
-            require(sim, (req->directives[i] != DIRECTIVE_NONE) == held,
-                    "a heartbeat tells which leases are lost");
-        if (req->directives[i] == DIRECTIVE_NONE)
-            continue;
-        if (!job->line->cancels_other)
-            require(sim, req->directives[i] == lease_directive(sim, job),
-                    "a heartbeat tells what the worker shall do");
-        lease_renewed(sim, job);
-    }
-}
-
-static bool must_retry(const struct sim *sim, const struct job *job,
-                       const struct report_request *req)
-{
-    return req->failure == FAILURE_TRANSIENT && job->retry_on_fail &&
-           job->failures <= job->retries_max && job->failures < sim->options.attempts_max &&
-           job->failures < sim->options.expiries_max;
-}
-
-/* Whether a firing has cancelled it meanwhile, nobody was told: the list shows. */
-static enum run_state how_it_ended(struct sim *sim, const struct job *job, bool cancelling)
-{
-    struct view view = world_look(sim);
-    struct run_info info;
-    bool found = view_job(&view, job, &info) && run_is_ended(info.run.state);
-
-    if (job->line->cancels_other && found)
-        cancelling = info.run.state == RUN_CANCELLED;
-    world_look_away(&view);
-    return cancelling ? RUN_CANCELLED : RUN_FAILED;
-}
-
-static void take_failure(struct sim *sim, struct job *job, const struct report_request *req)
-{
-    bool cancelling = job->lease.cancelling;
-
-    job->failures += req->failure != FAILURE_RATE_LIMITED;
-    if (job->line->cancels_other)
-        cancelling = cancelling || !req->will_retry;
-    else if (cancelling)
-        require(sim, !req->will_retry, "what is being cancelled is not tried again");
-    else if (must_retry(sim, job, req))
-        require(sim, req->will_retry, "a failure with tries left is tried again");
-    else if (req->failure == FAILURE_CONFIG || req->failure == FAILURE_FATAL)
-        require(sim, !req->will_retry, "a failure that cannot pass is not tried again");
-    else if (req->failure == FAILURE_RATE_LIMITED)
-        require(sim, req->will_retry, "a limited rate costs no try");
-    if (!req->will_retry)
-        model_end(sim, job, how_it_ended(sim, job, cancelling));
-    else
-        job->lease = (struct held){ .worker = -1 };
-}
-
-static void take_release(struct sim *sim, struct job *job)
-{
-    bool cancelling = job->lease.cancelling;
-
-    job->lease = (struct held){ .worker = -1 };
-    if (cancelling)
-        model_end(sim, job, RUN_CANCELLED);
-    else if (!job->paused)
-        job->goes_first = job->queued = true;
-}
-
-static void take_report(struct sim *sim, const struct op *op)
-{
-    const struct report_request *req = &op->u.report;
-    struct job *job = model_find(sim, req->lease.id);
-    bool held = lease_is_held(sim, &req->lease);
-
-    if (op->must_be_invalid)
-        require(sim, op->result != OK, "what makes no sense is refused");
-    else if (!job->line->cancels_other)
-        require(sim, (op->result == OK) == held,
-                held ? "a lease lasts for its whole term" : "a lease that is over reports nothing");
-    if (op->result != OK) {
-        require(sim, op->result == ERR_STALE || (op->must_be_invalid && op->result == ERR_INVALID),
-                "a report is refused for its lease only");
-        return;
-    }
-    if (!job->line->cancels_other)
-        require(sim, req->directive == lease_directive(sim, job),
-                "a report tells what the worker shall do");
-    lease_renewed(sim, job);
-    if (req->checkpoint.size > 0)
-        model_set_checkpoint(job, req->checkpoint);
-    switch (req->kind) {
-    case REPORT_COMPLETE:
-        model_end(sim, job, RUN_COMPLETED);
-        break;
-    case REPORT_FAIL:
-        take_failure(sim, job, req);
-        break;
-    case REPORT_RELEASE:
-        take_release(sim, job);
-        break;
-    case REPORT_CHECKPOINT:
-    case REPORT_PROGRESS:
-    default:
-        break;
-    }
-}
-
-static void take_service_info(struct sim *sim, const struct op *op)
-{
-    uint64_t completed = 0;
-
-    require(sim, op->result == OK, "the service tells how it is");
-    for (int i = 0; i < ORGS; i++)
-        completed += sim->orgs[i].completed;
-    require(sim, op->u.service_info.info.draining == sim->draining,
-            "the service knows if it drains");
-    require(sim, op->u.service_info.info.completed == completed, "what was completed is counted");
 }
 
 /* ---- a turn ---- */
@@ -620,29 +217,29 @@ static void take(struct sim *sim, struct op *op)
                 "a healthy store causes no errors");
     switch (op->u.base.verb) {
     case QUEUE_SUBMIT:
-        take_submit(sim, op);
+        answer_to_submit(sim, op);
         break;
     case QUEUE_CONTROL:
-        take_control(sim, op);
+        answer_to_control(sim, op);
         break;
     case QUEUE_PURGE:
-        take_purge(sim, op);
+        answer_to_purge(sim, op);
         break;
     case QUEUE_PUT_ORG:
-        take_org(sim, op);
+        answer_to_put_org(sim, op);
         break;
     case QUEUE_DELETE_SCHEDULE:
-        take_schedule_deletion(sim, op);
+        answer_to_schedule_deletion(sim, op);
         break;
     case QUEUE_RESET_WATERMARK:
         model_line(sim, op->org, op->name)->mark_was_reset |= op->result == OK;
         break;
     case QUEUE_ACKNOWLEDGE:
     case QUEUE_HEARTBEAT:
-        take_beats(sim, op);
+        answer_to_beats(sim, op);
         break;
     case QUEUE_REPORT:
-        take_report(sim, op);
+        answer_to_report(sim, op);
         break;
     case QUEUE_JOIN:
     case QUEUE_LEAVE:
@@ -650,7 +247,7 @@ static void take(struct sim *sim, struct op *op)
         take_without_commit(sim, op);
         break;
     case QUEUE_SERVICE_INFO:
-        take_service_info(sim, op);
+        answer_to_service_info(sim, op);
         break;
     case QUEUE_LEASE:
     case QUEUE_LEASE_STOP:
@@ -693,8 +290,8 @@ static void trace_op(const struct sim *sim, const struct op *op)
               r->will_retry);
     else if (op->u.base.verb == QUEUE_SUBMIT)
         trace(sim, "submit %s %s duplicate %d key %s/%d priority %d %s-%s%s: %s %s, %llx %s",
-              op->org_id, op->name, s->on_duplicate, op->key_text, s->digest[0],
-              s->spec.priority, lasting_text(s->spec.source), lasting_text(s->spec.target),
+              op->org_id, op->name, s->on_duplicate, op->key_text, s->digest[0], s->spec.priority,
+              model_text(s->spec.source), model_text(s->spec.target),
               s->spec.has_schedule ? " scheduled" : "", result, s->base.why.text,
               (unsigned long long)s->info.id, run_state_name(s->info.run.state));
     else
@@ -775,10 +372,10 @@ static void take_filtered_purges(struct sim *sim)
     list_each(link, &sim->ops) {
         const struct op *op = container_of(link, struct op, link);
 
-        if (op->u.base.verb != QUEUE_PURGE || !has_filter(&op->u.purge))
+        if (op->u.base.verb != QUEUE_PURGE || !purge_has_filter(&op->u.purge))
             continue;
         require(sim, op->state == OP_ANSWERED, "a small purge is answered in its turn");
-        take_filtered_purge(sim, op);
+        answer_to_filtered_purge(sim, op);
     }
 }
 
@@ -791,7 +388,7 @@ static void take_late_controls(struct sim *sim)
             op->handled_mono_ms == 0)
             continue;
         trace_op(sim, op);
-        take_late_control(sim, op);
+        answer_to_late_control(sim, op);
     }
 }
 
