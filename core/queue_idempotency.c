@@ -49,20 +49,18 @@ static enum err find_in(struct queue *queue, struct org *org, uint32_t period,
     struct bytes value;
     enum err e = txn_get(queue->txn, FAMILY_IDEMPOTENCY, key_bytes(&key), mem, &value, why);
 
-    if (e == OK)
-        e = record_read_idempotency(value, mem, record, why);
-    return e == OK && record->expires_at_ms <= queue->now_ms ? ERR_NOT_FOUND : e;
+    return e == OK ? record_read_idempotency(value, mem, record, why) : e;
 }
 
-/* The newest one in force. Behind this period lies what was written before the
- * clock was set back. */
+/* The newest one, if it is in force. Behind this period lies what was written
+ * before the clock was set back: it must not speak again for what came later. */
 static enum err find(struct queue *queue, struct org *org, struct submit_request *req,
                      struct idempotency_record *newest)
 {
     uint32_t now = period_of(queue->now_ms);
     uint8_t digest[SHA256_SIZE];
 
-    newest->id = 0;
+    *newest = (struct idempotency_record){ .id = 0 };
     digest_of_key(req, digest);
     for (uint32_t period = now > 0 ? now - 1 : 0; period <= now + 1; period++) {
         struct idempotency_record record;
@@ -70,10 +68,10 @@ static enum err find(struct queue *queue, struct org *org, struct submit_request
 
         if (e != OK && e != ERR_NOT_FOUND)
             return e;
-        if (e == OK && record.id >= newest->id)
+        if (e == OK && record.ticket >= newest->ticket)
             *newest = record;
     }
-    return newest->id != 0 ? OK : ERR_NOT_FOUND;
+    return newest->id != 0 && newest->expires_at_ms > queue->now_ms ? OK : ERR_NOT_FOUND;
 }
 
 static void fill(const struct idempotency_record *record, struct submit_request *req)
@@ -159,6 +157,7 @@ void idempotency_keep(struct queue *queue, struct org *org, const struct submit_
 
     if (req->request_id.size == 0)
         return;
+    record.ticket = queue_ticket(queue);
     digest_of_key(req, digest);
     key = key_idempotency(org->place, period, digest);
     memcpy(record.next_runs_ms, info->next_runs_ms, sizeof record.next_runs_ms);

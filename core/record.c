@@ -556,6 +556,7 @@ struct bytes record_write_idempotency(const struct idempotency_record *record, s
 
     r.digest = to_binary(record->digest);
     r.expires_at_ms = record->expires_at_ms;
+    r.ticket = record->ticket;
     r.id = record->id;
     r.name = to_binary(record->name);
     r.run = to_binary(record_write_run(&record->run, mem));
@@ -586,6 +587,7 @@ enum err record_read_idempotency(struct bytes b, struct arena *mem,
     *record = (struct idempotency_record){
         .digest = from_binary(r->digest),
         .expires_at_ms = r->expires_at_ms,
+        .ticket = r->ticket,
         .id = r->id,
         .name = from_binary(r->name),
         .duplicate = r->duplicate,

@@ -105,6 +105,7 @@ struct watermark_record {
 struct idempotency_record {
     struct bytes digest;             /* of the request */
     int64_t expires_at_ms;
+    uint64_t ticket;                 /* grows with each that is kept */
     run_id id;
     struct bytes name;
     struct run run;                  /* as it was then, like what follows */

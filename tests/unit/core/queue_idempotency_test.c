@@ -368,6 +368,23 @@ static void a_clock_that_is_set_back_changes_nothing(void **state)
     assert_int_equal(keys_stored(f), 0);
 }
 
+/* The later one names an older job, which took it over. */
+static void of_two_answers_under_one_key_the_later_one_counts(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct submit_request later = a_request("a", "key-1"), again = later;
+
+    (void)submitted(f, "a");
+    (void)sent(f, "b", "key-1");
+    pass(f, IDEMPOTENCY_MS);
+    later.on_duplicate = again.on_duplicate = ON_DUPLICATE_COALESCE;
+    assert_int_equal(send(f, &later), OK);
+    assert_true(later.info.duplicate);
+    f->clock.now_ms -= 3600 * 1000;
+    assert_int_equal(send(f, &again), OK);
+    assert_replay(&later, &again);
+}
+
 static bool count_key(void *ctx, struct bytes key, struct bytes value)
 {
     size_t *count = ctx;
@@ -411,6 +428,7 @@ int main(void)
         TEST(without_a_key_nothing_is_remembered),
         TEST(answers_that_have_expired_are_swept_a_piece_a_turn),
         TEST(a_clock_that_is_set_back_changes_nothing),
+        TEST(of_two_answers_under_one_key_the_later_one_counts),
     };
 #undef TEST
 

@@ -369,6 +369,7 @@ static void an_audit_entry_is_read_as_it_was_written(void **state)
 static struct idempotency_record an_answer(void)
 {
     return (struct idempotency_record){ .digest = text("0123456789abcdef"),
+                                        .ticket = 77,
                                         .expires_at_ms = 1,
                                         .id = UINT64_MAX,
                                         .name = text("product-sync"),
@@ -393,6 +394,7 @@ static void an_answer_is_read_as_it_was_written(void **state)
         record_read_idempotency(record_write_idempotency(&a, mem), mem, &b, &why), OK);
     SAME_BYTES(digest);
     SAME(expires_at_ms);
+    SAME(ticket);
     SAME(id);
     SAME_BYTES(name);
     assert_same_run(a.run, b.run);
