@@ -222,6 +222,69 @@ class SyncctlTest(unittest.TestCase):
                            "--target", "local", "--cron", "30 2 * *", org=org, status=2)
         self.assertIn("five fields", refused.stderr)
 
+    def test_unschedule_deletes_the_schedule(self):
+        org = "unscheduled"
+        self.json("queue", "nightly", "--type", "scheduled", "--source", "demo", "--target", "local",
+                  "--start-at", "2099-01-01T00:00:00Z", "--repeat", "daily", org=org)
+        self.assertIn("schedule", self.json("syncs", "nightly", org=org)["sync"])
+        sync = self.json("unschedule", "nightly", "--reason", "enough", org=org)["sync"]
+        self.assertNotIn("schedule", sync)
+        self.assertNotIn("schedule", self.json("syncs", "nightly", org=org)["sync"])
+        self.assertEqual(self.json("audit", org=org)["entries"][0]["reason"], "enough")
+        self.ctl("unschedule", "nobody-queued-this", org=org, status=3)
+
+    def test_reset_watermark_sets_and_forgets_one(self):
+        org = "watermarks"
+        self.ctl("queue", "marked", *QUEUE, "--wait", org=org)
+        moment = "2026-01-31T12:00:00Z"
+        reset = ("reset-watermark", "marked", "--entity", "products")
+
+        def marks(*arguments):
+            sync = self.json(*arguments, org=org)["sync"]
+            return {mark["entity"]: mark.get("value") for mark in sync.get("watermarks", [])}
+
+        others = {entity for entity in marks("syncs", "marked") if entity != "products"}
+        self.assertTrue(others)
+        changed = marks(*reset, "--value", moment, "--reason", "again")
+        self.assertEqual(changed["products"][:19], moment[:19])
+        self.assertTrue(all(changed[entity] for entity in others))
+        self.assertIsNone(marks(*reset).get("products"))
+        self.assertEqual(self.json("audit", org=org)["entries"][1]["reason"], "again")
+        forgotten = marks("reset-watermark", "marked")
+        self.assertFalse(any(forgotten.values()), forgotten)
+        self.ctl(*reset, "--value", "yesterday", org=org, status=2)
+
+    def test_orgs_are_listed_and_changed_by_what_flags_name(self):
+        self.ctl("orgs", "limited", org=None, status=3)
+        self.ctl("orgs", "limited", "--name", "Limited Ltd", "--max-active", "3", "--weight", "2",
+                 org=None)
+        self.ctl("orgs", "limited", "--max-queued", "50", "--max-requests", "9", org=None)
+        org = self.json("orgs", "limited", org=None)["org"]
+        self.assertEqual(org["name"], "Limited Ltd")
+        self.assertEqual({name: org["limits"][name] for name in (
+            "maxActive", "maxQueued", "maxRequestsPerSecond", "weight")}, {
+                "maxActive": 3, "maxQueued": 50, "maxRequestsPerSecond": 9, "weight": 2})
+        self.assertIn("limited", [each["id"] for each in self.json("orgs", org=None)["orgs"]])
+        self.assertRegex(self.ctl("orgs", org=None).stdout, r"limited +Limited Ltd +3 +50 +9 +2")
+        self.ctl("orgs", "--weight", "2", org=None, status=2)
+
+    def test_drain_stops_the_handing_out_of_jobs(self):
+        with harness.Sync() as server:
+            drained = server.syncctl("drain", org=None)
+            self.assertEqual(drained.returncode, 0, drained.stderr)
+            self.assertIn("leases held: 0", drained.stdout)
+            info = server.syncctl("info", "-o", "json", org=None)
+            self.assertEqual(json.loads(info.stdout)["status"], "draining")
+
+    def test_backup_writes_a_copy_where_it_is_told(self):
+        directory = os.path.join(self.server.directory, "copy")
+        self.assertGreater(self.json("backup", directory, org=None)["bytes"], 0)
+        self.assertTrue(os.listdir(directory))
+        again = self.ctl("backup", directory, org=None, status=4)
+        self.assertIn("exists already", again.stderr)
+        self.assertNotIn("--on-duplicate", again.stderr)
+        self.ctl("backup", "not/absolute", org=None, status=2)
+
     def test_a_second_request_does_what_its_flags_say(self):
         waiting = ("queue", "twice", "--type", "full", "--source", "nobody", "--target", "local")
         first = self.json(*waiting)["job"]
@@ -249,7 +312,8 @@ class SyncctlTest(unittest.TestCase):
     def test_help_is_there_for_every_command(self):
         overview = self.ctl("--help", org=None).stdout
         for command in ("info", "queue", "list", "show", "watch", "pause", "resume", "cancel",
-                        "retry", "purge", "syncs", "audit"):
+                        "retry", "purge", "syncs", "unschedule", "reset-watermark", "audit",
+                        "orgs", "drain", "backup"):
             self.assertIn(command, overview)
             text = self.ctl(command, "--help", org=None).stdout
             self.assertIn(f"usage: syncctl {command}", text)

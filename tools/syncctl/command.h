@@ -19,6 +19,7 @@ struct command {
 
 extern const struct command command_info, command_queue, command_list, command_show,
     command_watch, command_pause, command_resume, command_cancel, command_retry, command_purge,
-    command_syncs, command_audit;
+    command_syncs, command_unschedule, command_reset_watermark, command_audit, command_orgs,
+    command_drain, command_backup;
 
 #endif

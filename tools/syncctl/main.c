@@ -8,9 +8,23 @@
  * by that command's table, and runs it. */
 
 static const struct command *const commands[] = {
-    &command_info,  &command_queue, &command_list,   &command_show,
-    &command_watch, &command_pause, &command_resume, &command_cancel,
-    &command_retry, &command_purge, &command_syncs, &command_audit,
+    &command_info,
+    &command_queue,
+    &command_list,
+    &command_show,
+    &command_watch,
+    &command_pause,
+    &command_resume,
+    &command_cancel,
+    &command_retry,
+    &command_purge,
+    &command_syncs,
+    &command_unschedule,
+    &command_reset_watermark,
+    &command_audit,
+    &command_orgs,
+    &command_drain,
+    &command_backup,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -26,7 +40,7 @@ static void print_help(FILE *out)
           "Commands\n",
           out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s%-12s%s\n", commands[i]->name, commands[i]->operands,
+        fprintf(out, "  %-16s%-10s%s\n", commands[i]->name, commands[i]->operands,
                 commands[i]->summary);
     fputs("\nFlags of every command; syncctl COMMAND --help lists the others\n", out);
     settings_help(out, of_all, OPTION_OWN);

@@ -84,13 +84,14 @@ static const struct advice advices[RPC_CODE_COUNT] = {
 enum exit_status session_fail(const struct session *session, const struct rpc_status *status)
 {
     const struct advice *advice = &advices[status->code];
+    bool is_job_advice = advice->status == EXIT_NOT_FOUND || advice->status == EXIT_REFUSED;
 
     fprintf(stderr, "syncctl: %s: %s\n", rpc_code_name(status->code), status->message);
     if (status->violation.field[0] != '\0')
         fprintf(stderr, "  %s: %s\n", status->violation.field, status->violation.description);
     if (advice->status == EXIT_UNREACHABLE)
         fprintf(stderr, "  server: %s\n", session->server);
-    if (advice->text != NULL)
+    if (advice->text != NULL && !(is_job_advice && session->is_not_about_jobs))
         fprintf(stderr, "  %s\n", advice->text);
     return advice->status;
 }

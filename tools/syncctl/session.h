@@ -46,6 +46,7 @@ struct session {
     char *org;                  /* "": not given */
     enum output output;
     int64_t timeout_ms;
+    bool is_not_about_jobs;     /* spare people the advice to look at jobs */
 };
 
 /* Opens a channel (it connects at its first call) on a thread of its own. */

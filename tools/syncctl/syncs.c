@@ -5,9 +5,32 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* syncs: the definitions that jobs are executions of. */
+/* syncs, unschedule, reset-watermark: the definitions that jobs are executions of. */
 
+enum {
+    UNSCHEDULE_REASON = OPTION_OWN,
+    UNSCHEDULE_SETTINGS,
+    RESET_REASON = OPTION_OWN,
+    RESET_ENTITY,
+    RESET_VALUE,
+    RESET_SETTINGS
+};
+
+/* clang-format off */
+#define REASON { SETTING_FLAG("reason"), .help = "Kept in the audit log." }
 static const struct setting settings[OPTION_OWN] = { OPTIONS_OF_ALL };
+static const struct setting unschedule_settings[UNSCHEDULE_SETTINGS] = {
+    OPTIONS_OF_ALL,
+    [UNSCHEDULE_REASON] = REASON,
+};
+static const struct setting reset_settings[RESET_SETTINGS] = {
+    OPTIONS_OF_ALL,
+    [RESET_REASON] = REASON,
+    [RESET_ENTITY] = { SETTING_FLAG("entity"), .help = "Only that of this entity." },
+    [RESET_VALUE] = { SETTING_FLAG("value"), .placeholder = "TIME",
+        .help = "What it is from now on; forgotten if absent." },
+};
+/* clang-format on */
 
 static const char *number_text(struct session *session, uint64_t number)
 {
@@ -53,27 +76,36 @@ static void print_watermarks(struct session *session, const Sync__V1__Sync *sync
                time_text(session, sync->watermarks[i]->value), sync->watermarks[i]->set_by_job);
 }
 
+/* Every answer about one sync is a message whose first field is the sync. */
+static enum exit_status ask(struct session *session, const char *path,
+                            const ProtobufCMessageDescriptor *response,
+                            const ProtobufCMessage *request)
+{
+    enum exit_status status;
+    ProtobufCMessage *answer = session_call(session, path, response, request, 0, &status);
+    Sync__V1__Sync *sync;
+
+    if (answer == NULL)
+        return status;
+    sync = ((Sync__V1__GetSyncResponse *)answer)->sync;
+    if (session->output == OUTPUT_JSON) {
+        print_json(session, answer);
+    } else {
+        print_syncs(session, &sync, 1);
+        print_watermarks(session, sync);
+    }
+    protobuf_c_message_free_unpacked(answer, NULL);
+    return EXIT_DONE;
+}
+
 static enum exit_status show_one(struct session *session, const char *name)
 {
     Sync__V1__GetSyncRequest request = SYNC__V1__GET_SYNC_REQUEST__INIT;
-    Sync__V1__GetSyncResponse *answer;
-    enum exit_status status;
 
     request.org_id = session->org;
     request.name = session_text(session, name);
-    answer = (Sync__V1__GetSyncResponse *)session_call(session, "/sync.v1.SyncService/GetSync",
-                                                       &sync__v1__get_sync_response__descriptor,
-                                                       &request.base, 0, &status);
-    if (answer == NULL)
-        return status;
-    if (session->output == OUTPUT_JSON) {
-        print_json(session, &answer->base);
-    } else {
-        print_syncs(session, &answer->sync, 1);
-        print_watermarks(session, answer->sync);
-    }
-    sync__v1__get_sync_response__free_unpacked(answer, NULL);
-    return EXIT_DONE;
+    return ask(session, "/sync.v1.SyncService/GetSync", &sync__v1__get_sync_response__descriptor,
+               &request.base);
 }
 
 /* One page after the other, each printed as it comes. */
@@ -108,6 +140,33 @@ static enum exit_status run(struct session *session)
     return show_all(session);
 }
 
+static enum exit_status run_unschedule(struct session *session)
+{
+    const struct settings *said = session->settings;
+    Sync__V1__DeleteScheduleRequest request = SYNC__V1__DELETE_SCHEDULE_REQUEST__INIT;
+
+    request.org_id = session->org;
+    request.name = session_text(session, settings_operand(said, 0));
+    request.reason = session_text(session, settings_text(said, UNSCHEDULE_REASON));
+    return ask(session, "/sync.v1.SyncService/DeleteSchedule",
+               &sync__v1__delete_schedule_response__descriptor, &request.base);
+}
+
+static enum exit_status run_reset(struct session *session)
+{
+    const struct settings *said = session->settings;
+    Sync__V1__ResetWatermarkRequest request = SYNC__V1__RESET_WATERMARK_REQUEST__INIT;
+
+    request.org_id = session->org;
+    request.name = session_text(session, settings_operand(said, 0));
+    request.entity = session_text(session, settings_text(said, RESET_ENTITY));
+    request.reason = session_text(session, settings_text(said, RESET_REASON));
+    if (!read_time(session, RESET_VALUE, "--value", &request.value))
+        return EXIT_WRONG_USE;
+    return ask(session, "/sync.v1.SyncService/ResetWatermark",
+               &sync__v1__reset_watermark_response__descriptor, &request.base);
+}
+
 const struct command command_syncs = {
     .name = "syncs",
     .operands = "[NAME]",
@@ -116,4 +175,28 @@ const struct command command_syncs = {
     .setting_count = OPTION_OWN,
     .operands_most = 1,
     .run = run,
+};
+
+const struct command command_unschedule = {
+    .name = "unschedule",
+    .operands = "NAME",
+    .summary = "Delete a sync's schedule; a run that is under way goes on",
+    .settings = unschedule_settings,
+    .setting_count = UNSCHEDULE_SETTINGS,
+    .operands_least = 1,
+    .operands_most = 1,
+    .run = run_unschedule,
+};
+
+const struct command command_reset_watermark = {
+    .name = "reset-watermark",
+    .operands = "NAME",
+    .summary = "Set or forget how far back incremental runs look",
+    .help = "Without --entity it is that of every entity. Where it is forgotten the next\n"
+            "incremental run reads everything.\n",
+    .settings = reset_settings,
+    .setting_count = RESET_SETTINGS,
+    .operands_least = 1,
+    .operands_most = 1,
+    .run = run_reset,
 };
