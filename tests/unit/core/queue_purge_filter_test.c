@@ -311,7 +311,7 @@ static void a_purge_whose_order_is_not_stored_has_not_begun(void **state)
     assert_takes(f, req, 0, 0, MANY);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { VERY_MANY = 20000 };
 #else
 enum { VERY_MANY = 200000 };
