@@ -30,8 +30,9 @@
  *   AUDIT        slot  org:4  ticket:8, and once more under slot 0, org 0: of everybody
  *
  * A purge makes a new purge epoch: what lies under older ones is gone for every
- * reader at once and swept from the disk later. A lane is a hash of (source,
- * target): a worker that cannot do one lane's runs steps over it whole. */
+ * reader at once and swept from the disk later. A lane is a pair of source and
+ * target: a worker that cannot do one lane's runs steps over it whole. Its number
+ * is a hash of the pair, or the next one that no other pair of the class has. */
 
 /* Where an organisation's keys lie. */
 struct org_place {

@@ -251,7 +251,7 @@ static void check_counters(struct check *check)
 
 /* ---- the ready order ---- */
 
-static struct lane *find_lane(struct org *org, enum run_priority priority, uint32_t number)
+static struct lane *find_lane(const struct org *org, enum run_priority priority, uint32_t number)
 {
     list_each(link, &org->classes[priority].lanes) {
         struct lane *lane = container_of(link, struct lane, link);
@@ -327,11 +327,12 @@ static bool visit_ready(void *ctx, struct bytes key, struct bytes value)
     assert(run != NULL && run->org == org && !run->stands_ready);
     assert(run->run.state == RUN_QUEUED && run->run.ready);
     assert(run->spec.priority == priority);
-    assert(key_lane_read(key) == key_lane(run->spec.source, run->spec.target));
     assert(key_head_read(key) == run->run.head && key_run_read(key) == run->run.order);
     check_ready_value(check, run, value);
     run->stands_ready = true;
     begin_lane(check, org, priority, key_lane_read(key));
+    assert(bytes_equal(bytes_of_text(check->lane.lane->source), run->spec.source));
+    assert(bytes_equal(bytes_of_text(check->lane.lane->target), run->spec.target));
     check_window(&check->lane, run->run.head, run->run.order, run->id);
     check->lane.count++;
     return true;
@@ -351,8 +352,9 @@ static void check_lanes_of(const struct org *org)
             lanes++;
             assert(lane->org == org && lane->priority == (enum run_priority)priority);
             assert(lane->count <= LANE_WINDOW && lane->first < LANE_WINDOW);
-            assert(lane->number ==
+            assert(lane->hash ==
                    key_lane(bytes_of_text(lane->source), bytes_of_text(lane->target)));
+            assert(find_lane(org, lane->priority, lane->number) == lane); /* no two share one */
             assert(lane->count > 0 || !lane->complete); /* an empty lane is freed */
         }
     }

@@ -74,9 +74,9 @@ static void window_remove(struct lane *lane, uint32_t i)
     lane->count--;
 }
 
-static struct lane *find(struct org *org, enum run_priority priority, uint32_t number)
+static struct lane *find_number(const struct org_class *class, uint32_t number)
 {
-    list_each(link, &org->classes[priority].lanes) {
+    list_each(link, &class->lanes) {
         struct lane *lane = container_of(link, struct lane, link);
 
         if (lane->number == number)
@@ -85,8 +85,24 @@ static struct lane *find(struct org *org, enum run_priority priority, uint32_t n
     return NULL;
 }
 
+/* By its names: the number alone does not tell whose it is. */
+static struct lane *find(const struct org *org, enum run_priority priority, struct bytes source,
+                         struct bytes target)
+{
+    uint32_t hash = key_lane(source, target);
+
+    list_each(link, &org->classes[priority].lanes) {
+        struct lane *lane = container_of(link, struct lane, link);
+
+        if (lane->hash == hash && bytes_equal(bytes_of_text(lane->source), source)
+            && bytes_equal(bytes_of_text(lane->target), target))
+            return lane;
+    }
+    return NULL;
+}
+
 static struct lane *add_lane(struct queue *queue, struct org *org, enum run_priority priority,
-                             struct bytes source, struct bytes target)
+                             uint32_t number, struct bytes source, struct bytes target)
 {
     struct org_class *class = &org->classes[priority];
     struct lane *lane = calloc(1, sizeof *lane);
@@ -95,7 +111,8 @@ static struct lane *add_lane(struct queue *queue, struct org *org, enum run_prio
         abort();
     lane->org = org;
     lane->priority = priority;
-    lane->number = key_lane(source, target);
+    lane->hash = key_lane(source, target);
+    lane->number = number;
     lane->source = text_copy(source);
     lane->target = text_copy(target);
     lane->complete = true;
@@ -105,6 +122,18 @@ static struct lane *add_lane(struct queue *queue, struct org *org, enum run_prio
         list_append(&queue->turns[priority], &class->turn);
     org->lane_count++;
     return lane;
+}
+
+/* Pairs that hash alike get numbers beside each other. A lane keeps its number as
+ * long as anything stands in it, over restarts too: ready_load() takes it from
+ * the stored key. */
+static struct lane *open_lane(struct queue *queue, struct org *org, const struct run_spec *spec)
+{
+    uint32_t number = key_lane(spec->source, spec->target);
+
+    while (find_number(&org->classes[spec->priority], number) != NULL)
+        number++;
+    return add_lane(queue, org, spec->priority, number, spec->source, spec->target);
 }
 
 static void free_lane(struct lane *lane)
@@ -133,7 +162,7 @@ enum err ready_has_room(struct queue *queue, const struct org *org, const struct
 {
     (void)queue;
     if (org->lane_count < LANES_PER_ORG_MAX
-        || find((struct org *)(uintptr_t)org, spec->priority, key_lane(spec->source, spec->target)))
+        || find(org, spec->priority, spec->source, spec->target) != NULL)
         return OK;
     return err_because(why, ERR_LIMIT,
                        "jobs of %d different source and target pairs wait already", LANES_PER_ORG_MAX);
@@ -209,14 +238,14 @@ static void end_lane(struct queue *queue, struct lane *lane)
 void ready_insert(struct queue *queue, const struct loaded_run *loaded)
 {
     const struct run_spec *spec = &loaded->spec;
-    uint32_t number = key_lane(spec->source, spec->target);
     struct lane_entry entry = { loaded->run.head, loaded->run.order, loaded->id };
-    struct key key = key_ready(loaded->org->place, spec->priority, number, entry.head, entry.order);
-    struct lane *lane = find(loaded->org, spec->priority, number);
+    struct lane *lane = find(loaded->org, spec->priority, spec->source, spec->target);
     uint8_t value[8 + NAME_SIZE_MAX + 1 + NAME_SIZE_MAX];
+    struct key key;
 
     if (lane == NULL)
-        lane = add_lane(queue, loaded->org, spec->priority, spec->source, spec->target);
+        lane = open_lane(queue, loaded->org, spec);
+    key = key_ready(loaded->org->place, spec->priority, lane->number, entry.head, entry.order);
     txn_put(queue->txn, FAMILY_READY, key_bytes(&key), write_value(loaded, value));
     tell_ready(queue, lane, &loaded->run);
     if (lane->complete && lane->count < LANE_WINDOW)
@@ -233,12 +262,12 @@ void ready_remove(struct queue *queue, const struct loaded_run *loaded)
 {
     const struct run_spec *spec = &loaded->spec;
     const struct lane_entry *entry = &loaded->stored_entry;
-    uint32_t number = key_lane(spec->source, spec->target);
-    struct key key = key_ready(loaded->org->place, spec->priority, number, entry->head, entry->order);
-    struct lane *lane = find(loaded->org, spec->priority, number);
+    struct lane *lane = find(loaded->org, spec->priority, spec->source, spec->target);
+    struct key key;
 
-    txn_erase(queue->txn, FAMILY_READY, key_bytes(&key));
     assert(lane != NULL);
+    key = key_ready(loaded->org->place, spec->priority, lane->number, entry->head, entry->order);
+    txn_erase(queue->txn, FAMILY_READY, key_bytes(&key));
     tell_taken(queue, lane, entry);
     for (uint32_t i = 0; i < lane->count; i++)
         if (compare(at(lane, i), entry) == 0) {
@@ -399,7 +428,8 @@ static bool visit_lane_start(void *ctx, struct bytes key, struct bytes value)
     enum run_priority priority = (enum run_priority)(RUN_PRIORITY_CRITICAL - key.data[5]);
 
     if (split_value(value, &ready) && key.data[5] < RUN_PRIORITY_CRITICAL)
-        start->lane = add_lane(start->queue, start->org, priority, ready.source, ready.target);
+        start->lane = add_lane(start->queue, start->org, priority, key_lane_read(key),
+                               ready.source, ready.target);
     if (start->lane != NULL)
         tell_found(start->queue, start->lane, key_run_read(key), 1);
     return false;

@@ -38,7 +38,8 @@ struct lane_entry {
 struct lane {
     struct org *org;
     enum run_priority priority;
-    uint32_t number;
+    uint32_t hash;                       /* key_lane() of its names; */
+    uint32_t number;                     /* in its keys: that, or the next one that was free */
     char *source, *target;
     struct lane_entry window[LANE_WINDOW];
     uint32_t first, count;               /* of a ring */

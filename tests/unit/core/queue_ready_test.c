@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
+#include "core/key.h"
 #include "tests/support/queue_fixture.h"
 
 /* The ready order beyond the 64 entries that a lane keeps in memory. */
@@ -163,6 +164,68 @@ static void a_push_that_was_not_taken_keeps_its_place_before_its_class(void **st
     assert_int_equal(leased(f).id, older);
 }
 
+/* Two pairs that hash alike. */
+#define TWIN_A "erp-3440"
+#define TWIN_B "erp-107241"
+
+static run_id submit_from(struct queue_fixture *f, const char *name, const char *source)
+{
+    struct run_spec spec = a_spec(name);
+    struct run_info info;
+
+    spec.source = bytes_of_text(source);
+    assert_int_equal(submit(f, &spec, &info), OK);
+    return info.id;
+}
+
+static run_id next_for(struct queue_fixture *f, const char *source)
+{
+    struct bytes can = bytes_of_text(source);
+    struct worker worker = { .id = can, .sources = &can, .targets = &f->any,
+                             .source_count = 1, .target_count = 1, .slots = 1 };
+    struct assignment job = { .epoch = 0 };
+    enum err e;
+
+    assert_int_equal(join(f, &worker), OK);
+    e = lease_for(f, &worker, false, &job);
+    assert_int_equal(leave(f, &worker), OK);
+    assert_true(e == OK || e == ERR_NOT_FOUND);
+    return e == OK ? job.info.id : 0;
+}
+
+static void pairs_that_hash_alike_are_told_apart(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct bytes target = bytes_of_text("local");
+    run_id a, b;
+
+    assert_int_equal(key_lane(bytes_of_text(TWIN_A), target),
+                     key_lane(bytes_of_text(TWIN_B), target));
+    a = submit_from(f, "a", TWIN_A);
+    assert_int_equal(next_for(f, TWIN_B), 0);
+    b = submit_from(f, "b", TWIN_B);
+    assert_int_equal(next_for(f, TWIN_B), b);
+    assert_int_equal(next_for(f, TWIN_B), 0);
+    assert_int_equal(next_for(f, TWIN_A), a);
+}
+
+/* Its lane keeps the number beside the hash's, whose own is free again. */
+static void of_pairs_that_hash_alike_one_stays_when_the_other_is_gone(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id a = submit_from(f, "a", TWIN_A), b = submit_from(f, "b", TWIN_B), c, d;
+
+    assert_int_equal(next_for(f, TWIN_A), a);
+    crash(f);
+    c = submit_from(f, "c", TWIN_B);
+    d = submit_from(f, "d", TWIN_A);
+    crash(f);
+    assert_int_equal(next_for(f, TWIN_B), b);
+    assert_int_equal(next_for(f, TWIN_B), c);
+    assert_int_equal(next_for(f, TWIN_B), 0);
+    assert_int_equal(next_for(f, TWIN_A), d);
+}
+
 /* A model: a plain array, searched for the least (resumed first, order). */
 struct model_entry {
     run_id id;
@@ -236,6 +299,8 @@ int main(void)
         TEST(what_resumed_runs_push_out_of_the_window_is_found_again),
         TEST(a_resumed_run_goes_before_every_lane),
         TEST(a_push_that_was_not_taken_keeps_its_place_before_its_class),
+        TEST(pairs_that_hash_alike_are_told_apart),
+        TEST(of_pairs_that_hash_alike_one_stays_when_the_other_is_gone),
         TEST(any_mixture_of_pauses_resumes_and_leases_keeps_the_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
