@@ -17,9 +17,9 @@ BEGIN {
 
     # Foreign libraries, and the room of each.
     room["^rocksdb/"]           = "^core/store_rocksdb[.]c$"
-    room["^nghttp2/"]           = "^rpc/h2_session[.]c$"
-    room["^openssl/"]           = "^rpc/(tls|connection)[.]c$"
-    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection|channel_remote)[.]c$|^gateway/http_[a-z]+[.]c$"
+    room["^nghttp2/"]           = "^rpc/h2_(session|events|send)[.]c$|^rpc/h2_state[.]h$"
+    room["^openssl/"]           = "^rpc/(tls|connection_io)[.]c$"
+    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection_io|channel_remote)[.]c$|^gateway/http_[a-z]+[.]c$"
     room["^jansson[.]h$"]       = "^gateway/(transcode|json)_[a-z]+[.]c$|^tools/"
     room["^sqlite3[.]h$"]       = "^tools/worker/connectors/local"
     room["^curl/"]              = "^tools/worker/connectors/http[a-z_]*[.]c$"

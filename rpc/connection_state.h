@@ -1,0 +1,60 @@
+#ifndef RPC_CONNECTION_STATE_H
+#define RPC_CONNECTION_STATE_H
+
+#include "rpc/buffer.h"
+#include "rpc/connection.h"
+
+/* The inside of a connection, for the files that make it: connection.c (its
+ * beginning and its end), connection_io.c (bytes to and from the peer),
+ * connection_time.c (what must happen in time). */
+
+struct event;
+
+enum { CONNECTION_READ_BYTES = 64 << 10 };
+
+struct connection_scratch {
+    size_t holds; /* its owner's, and one for each connection */
+    uint8_t in[CONNECTION_READ_BYTES];
+    struct buffer out;
+};
+
+struct connection {
+    struct h2_owner h2_owner;
+    struct connection_options options;
+    struct h2_session *session; /* NULL: torn down */
+    int fd;
+    struct event *readable, *writable;
+    bool is_reading;
+    struct buffer unsent; /* what the socket did not take */
+    struct loop_task flush;
+    bool flush_is_posted;
+    unsigned entered; /* depth of what runs on it: it is not freed meanwhile */
+    bool finished;    /* close once all is written */
+    bool lingering;   /* all is written; what still comes is dropped */
+    int64_t lingering_ms;
+    bool closing; /* by its owner, from inside */
+    bool was_up;  /* before it was torn down */
+    const char *reason;
+
+    struct loop_timer tick;
+    uint64_t frame_count; /* at the last tick */
+    int64_t tick_ms, opened_ms, alive_ms, progress_ms, pinged_ms;
+};
+
+/* What runs on a connection is between these: it is torn down by the outermost
+ * leave, and freed when nothing of it is posted. */
+void connection_enter(struct connection *connection);
+void connection_leave(struct connection *connection);
+/* It ends with the outermost leave; the first reason counts. */
+void connection_give_up(struct connection *connection, const char *reason);
+
+/* Reads and writes from now on. False if out of memory. */
+bool connection_start_io(struct connection *connection);
+/* Closes the socket. */
+void connection_stop_io(struct connection *connection);
+/* Output is gathered and written at the end of this turn of the loop. */
+void connection_post_flush(struct connection *connection);
+
+void connection_start_clock(struct connection *connection);
+
+#endif
