@@ -12,9 +12,23 @@ struct target {
     struct bytes name;
     bool by_name;
     bool has_live, has_pending;
-    struct loaded_run live;          /* the run: by id, or the head of the name's line */
+    struct loaded_run live;          /* the run: by id, or the first of the name's line */
     struct loaded_run pending;       /* by name: the schedule's waiting run */
 };
+
+/* The head of the line. If it is being cancelled, there is nothing about it to
+ * pause or to resume; about what comes next there is. */
+static enum err load_first(struct queue *queue, const struct control_request *req,
+                           const struct sync_record *sync, struct target *t, struct why *why)
+{
+    enum err e = run_load(queue, t->org, sync->head_run, &t->live, why);
+    bool over = e == OK && t->live.run.state == RUN_CANCELLING && req->verb != CONTROL_CANCEL;
+
+    if (over && sync->behind > 0)
+        e = sync_load_next(queue, t->org, req->name, &t->live, why);
+    t->has_live = e == OK && !(over && sync->behind == 0 && sync->scheduled);
+    return e;
+}
 
 static enum err load_by_name(struct queue *queue, struct control_request *req, struct target *t,
                              struct why *why)
@@ -29,10 +43,8 @@ static enum err load_by_name(struct queue *queue, struct control_request *req, s
     if (e == OK && !sync_exists(&sync))
         return err_because(why, ERR_NOT_FOUND, "there is no job named %.*s", (int)req->name.size,
                            (const char *)req->name.data);
-    if (e == OK && sync.head_run != 0) {
-        e = run_load(queue, t->org, sync.head_run, &t->live, why);
-        t->has_live = e == OK;
-    }
+    if (e == OK && sync.head_run != 0)
+        e = load_first(queue, req, &sync, t, why);
     if (e == OK && sync.scheduled) {
         e = schedule_load(queue, t->org, req->name, &schedule, why);
         if (e == OK)
@@ -117,9 +129,6 @@ static enum err do_pause(struct queue *queue, struct control_request *req, struc
 {
     enum err e = OK;
 
-    if (t->by_name && t->has_live && t->live.run.state == RUN_CANCELLING)
-        return err_because(&req->base.why, ERR_CONFLICT,
-                           "the job is being cancelled: pause is not possible from there");
     if (t->has_live)
         e = pause_run(queue, req, &t->live);
     if (e == OK && t->has_pending)

@@ -68,43 +68,45 @@ void sync_join(struct queue *queue, struct loaded_run *loaded, struct sync_recor
     txn_put(queue->txn, FAMILY_BEHIND, key_bytes(&key), bytes_of(id, sizeof id));
 }
 
-struct next_behind {
-    run_id run;
-    uint64_t order;
-};
-
 static bool visit_next(void *ctx, struct bytes key, struct bytes value)
 {
-    struct next_behind *next = ctx;
+    run_id *next = ctx;
 
-    if (value.size == 8) {
-        next->run = key_run_read(value);
-        next->order = key_run_read(key);
-    }
+    (void)key;
+    if (value.size == 8)
+        *next = key_run_read(value);
     return false;
+}
+
+enum err sync_load_next(struct queue *queue, struct org *org, struct bytes name,
+                        struct loaded_run *loaded, struct why *why)
+{
+    struct key prefix = key_behind_name(org->place, name), to = key_after(&prefix);
+    struct store_range range = { FAMILY_BEHIND, key_bytes(&prefix), key_bytes(&to), STORE_FORWARD };
+    run_id next = 0;
+    enum err e = txn_scan(queue->txn, &range, visit_next, &next, why);
+
+    if (e == OK && next != 0)
+        e = run_load(queue, org, next, loaded, why);
+    if (e == ERR_NOT_FOUND || (e == OK && next == 0))
+        return err_because(why, ERR_CORRUPT, "a job that waited behind another is not there");
+    return e;
 }
 
 /* The first run behind becomes the head. */
 static enum err step_up(struct queue *queue, struct org *org, struct bytes name,
                         struct sync_record *sync, struct why *why)
 {
-    struct key prefix = key_behind_name(org->place, name), to = key_after(&prefix), key;
-    struct store_range range = { FAMILY_BEHIND, key_bytes(&prefix), key_bytes(&to), STORE_FORWARD };
-    struct next_behind next = { .run = 0 };
     struct loaded_run loaded;
-    enum err e = txn_scan(queue->txn, &range, visit_next, &next, why);
+    struct key key;
+    enum err e = sync_load_next(queue, org, name, &loaded, why);
 
     if (e != OK)
         return e;
-    if (next.run == 0)
-        return err_because(why, ERR_CORRUPT, "a job that waited behind another is not there");
-    key = key_behind(org->place, name, next.order);
+    key = key_behind(org->place, name, loaded.run.order);
     txn_erase(queue->txn, FAMILY_BEHIND, key_bytes(&key));
-    e = run_load(queue, org, next.run, &loaded, why);
-    if (e != OK)
-        return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
     sync->behind--;
-    sync->head_run = next.run;
+    sync->head_run = loaded.id;
     sync_make_ready(queue, &loaded, sync);
     run_save(queue, &loaded);
     return OK;

@@ -130,14 +130,23 @@ static bool all_have_ended(const struct sim *sim)
     return one_that_lives(sim) == NULL;
 }
 
+static void trace_one_that_lives(const struct sim *sim)
+{
+    const struct job *job = one_that_lives(sim);
+
+    trace(sim, "%llx/%u of %s %s lives: order %llu%s%s%s", (unsigned long long)job->id, job->epoch,
+          sim_orgs[job->line->org], job->line->name, (unsigned long long)job->order,
+          job->may_have_ended ? ", perhaps not" : "", job->paused ? ", paused" : "",
+          job->lease.held ? ", leased" : "");
+}
+
 /* Time goes on to what the queue itself said is next. */
 static void let_time_pass(struct sim *sim)
 {
     int64_t due = sim->next_due_ms;
 
     if (due == INT64_MAX)
-        trace(sim, "%llx of %s lives", (unsigned long long)one_that_lives(sim)->id,
-              one_that_lives(sim)->line->name);
+        trace_one_that_lives(sim);
     require(sim, due != INT64_MAX, "while a job lives, something is due");
     if (due > sim->clock.mono_ms)
         fake_clock_advance(&sim->clock, due - sim->clock.mono_ms);
@@ -153,6 +162,8 @@ static void finish(struct sim *sim)
     client_joins(sim, WORKERS);
     resume_everything(sim);
     for (int turn = 0; !all_have_ended(sim); turn++) {
+        if (turn == FINISH_TURNS_MAX)
+            trace_one_that_lives(sim);
         require(sim, turn < FINISH_TURNS_MAX, "an accepted job ends");
         client_leases(sim, WORKERS, 64);
         world_turn(sim);

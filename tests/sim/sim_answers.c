@@ -139,23 +139,28 @@ static void control_line(struct sim *sim, struct op *op, struct job *head)
         line->paused = req->verb == CONTROL_PAUSE;
 }
 
-/* A run of its line was accepted before it and lives. */
-static bool is_behind(const struct sim *sim, const struct job *job)
+/* The first run of the line that the verb can be about, as far as clients can
+ * know: one that is being cancelled cannot be paused or resumed any more. */
+static const struct job *first_for(const struct sim *sim, const struct line *line,
+                                   enum control_verb verb)
 {
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        const struct job *other = &sim->jobs[i];
+    const struct job *first = NULL;
 
-        if (other != job && other->line == job->line && model_lives(other) &&
-            other->order < job->order)
-            return true;
+    for (unsigned i = 0; i < sim->job_count; i++) {
+        const struct job *job = &sim->jobs[i];
+
+        if (job->line == line && model_lives(job) &&
+            (verb == CONTROL_CANCEL || !job->lease.cancelling) &&
+            (first == NULL || job->order < first->order))
+            first = job;
     }
-    return false;
+    return first;
 }
 
 static void require_control_refused_rightly(struct sim *sim, const struct op *op)
 {
     const struct control_request *req = &op->u.control;
-    const struct job *job = op->name[0] == '\0' ? model_find(sim, req->id) : NULL;
+    const struct job *job = model_find(sim, req->id);
 
     require(sim,
             op->result == ERR_NOT_FOUND || op->result == ERR_CONFLICT || op->result == ERR_LIMIT,
@@ -163,6 +168,8 @@ static void require_control_refused_rightly(struct sim *sim, const struct op *op
     if (op->name[0] != '\0' && sim->orgs[op->org].exists)
         require(sim, op->result != ERR_NOT_FOUND || !model_line(sim, op->org, op->name)->exists,
                 "a name that was queued once is known");
+    if (op->name[0] != '\0')
+        job = first_for(sim, model_line(sim, op->org, op->name), req->verb);
     if (!model_lives(job))
         return;
     require(sim, op->result != ERR_NOT_FOUND, "a job that lives is found");
@@ -171,6 +178,14 @@ static void require_control_refused_rightly(struct sim *sim, const struct op *op
         require(sim, req->verb != CONTROL_PAUSE, "a job that lives can be paused");
     if (!job->lease.cancelling && !(req->start_over && job->lease.held))
         require(sim, req->verb != CONTROL_RESUME, "a job that lives can be resumed");
+}
+
+static void require_first(const struct sim *sim, const struct job *job, enum control_verb verb)
+{
+    const struct job *first = first_for(sim, job->line, verb);
+
+    require(sim, first == NULL || first->order >= job->order,
+            "a name's control acts on its first job");
 }
 
 void answer_to_control(struct sim *sim, struct op *op)
@@ -190,7 +205,7 @@ void answer_to_control(struct sim *sim, struct op *op)
     if (waits)
         require(sim, req->wait_ms > 0, "who does not want to wait is answered");
     if (by_name && !job->line->scheduled_ever && job->order != 0)
-        require(sim, !is_behind(sim, job), "a name's control acts on its first job");
+        require_first(sim, job, req->verb);
     if (by_name)
         control_line(sim, op, job);
     else if (req->verb == CONTROL_PAUSE)

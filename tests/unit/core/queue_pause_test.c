@@ -81,6 +81,64 @@ static void while_a_name_is_paused_its_later_runs_wait(void **state)
     assert_int_equal(leased(f).id, second);
 }
 
+/* There is nothing about a run that is being cancelled to pause or to resume;
+ * about what comes behind it there is. */
+static void while_its_first_run_is_being_cancelled_a_sync_can_be_resumed(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id first = submitted(f, "a"), second;
+    struct lease_name held = leased(f);
+    struct run_info info;
+
+    second = submitted(f, "a");
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    assert_int_equal(control(f, CONTROL_CANCEL, "a", NULL), OK);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", &info), OK);
+    assert_int_equal(info.id, second);
+    assert_int_equal(run_now(f, first).state, RUN_CANCELLING);
+    assert_int_equal(release(f, held), OK);
+    assert_int_equal(leased(f).id, second);
+}
+
+static void while_its_first_run_is_being_cancelled_a_sync_can_be_paused(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id first = submitted(f, "a"), second;
+    struct lease_name held = leased(f);
+    struct assignment job;
+    struct run_info info;
+
+    assert_int_equal(control(f, CONTROL_CANCEL, "a", NULL), OK);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), ERR_CONFLICT);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), ERR_CONFLICT);
+    second = submitted(f, "a");
+    (void)submitted(f, "a");
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", &info), OK);
+    assert_int_equal(info.id, second);
+    assert_int_equal(release(f, held), OK);
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+    crash(f);
+    assert_string_equal(shown(f, first), "cancelled");
+    assert_string_equal(shown(f, second), "paused");
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    assert_int_equal(leased(f).id, second);
+}
+
+/* A cancel that is repeated is not about the next one. */
+static void a_cancel_by_name_stays_with_the_run_that_is_being_cancelled(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id first = submitted(f, "a"), second;
+    struct run_info info;
+
+    (void)leased(f);
+    second = submitted(f, "a");
+    assert_int_equal(control(f, CONTROL_CANCEL, "a", NULL), OK);
+    assert_int_equal(control(f, CONTROL_CANCEL, "a", &info), OK);
+    assert_int_equal(info.id, first);
+    assert_string_equal(shown(f, second), "queued");
+}
+
 /* After the grace the epoch moves on: late reports are stale. */
 static void a_worker_that_does_not_let_go_loses_the_run_after_the_grace(void **state)
 {
@@ -192,6 +250,9 @@ int main(void)
         TEST(a_completion_that_comes_while_pausing_is_accepted),
         TEST(what_is_queued_after_a_paused_run_has_ended_runs),
         TEST(while_a_name_is_paused_its_later_runs_wait),
+        TEST(while_its_first_run_is_being_cancelled_a_sync_can_be_resumed),
+        TEST(while_its_first_run_is_being_cancelled_a_sync_can_be_paused),
+        TEST(a_cancel_by_name_stays_with_the_run_that_is_being_cancelled),
         TEST(a_worker_that_does_not_let_go_loses_the_run_after_the_grace),
         TEST(a_cancelled_run_ends_with_its_lease_at_the_latest),
         TEST(a_pause_may_wait_until_the_worker_has_let_go),

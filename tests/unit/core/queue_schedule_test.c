@@ -320,6 +320,26 @@ static void a_firing_cancelled_by_id_goes_on_with_the_next(void **state)
     assert_int_equal(next_nominal(f), 2 * HOUR_MS);
 }
 
+static void a_schedule_can_be_paused_while_its_run_is_being_cancelled(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = hourly("a");
+    run_id first = scheduled(f, &spec);
+    struct lease_name held;
+
+    pass(f, HOUR_MS);
+    held = leased(f);
+    assert_int_equal(held.id, first);
+    assert_int_equal(control_run(f, CONTROL_CANCEL, first, NULL), OK);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    assert_int_equal(release(f, held), OK);
+    pass(f, HOUR_MS);
+    assert_int_equal(next_nominal(f), -1);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    pass(f, HOUR_MS);
+    assert_int_equal(next_nominal(f), 3 * HOUR_MS);
+}
+
 static void a_schedule_can_be_deleted(void **state)
 {
     struct queue_fixture *f = *state;
@@ -429,6 +449,7 @@ int main(void)
         TEST(a_schedule_ends_at_its_end),
         TEST(cancel_by_name_removes_the_schedule),
         TEST(a_firing_cancelled_by_id_goes_on_with_the_next),
+        TEST(a_schedule_can_be_paused_while_its_run_is_being_cancelled),
         TEST(a_schedule_can_be_deleted),
         TEST(the_newest_run_of_a_schedule_is_the_latest_of_its_sync),
         TEST(every_skip_has_a_reason_and_a_counter),
