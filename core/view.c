@@ -235,18 +235,39 @@ static enum err estimate(struct view *view, struct org_place place, const struct
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err read_info(struct view *view, struct bytes org, struct org_place place, run_id id,
-                          struct bytes record, struct run_info *info, struct why *why)
+static enum err read_spec(struct view *view, struct org_place place, run_id id,
+                          struct run_spec *spec, struct why *why)
 {
     struct key key = key_run(place, id);
     struct bytes value;
+    enum err e = view->reader->ops->get(view->reader, FAMILY_SPEC, key_bytes(&key), view->mem,
+                                        &value, why);
+
+    return e == OK ? record_read_spec(value, view->mem, spec, why) : e;
+}
+
+static enum err read_info(struct view *view, struct bytes org, struct org_place place, run_id id,
+                          struct bytes record, struct run_info *info, struct why *why)
+{
     enum err e;
 
     *info = (struct run_info){ .id = id, .org = org };
     e = record_read_run(record, view->mem, &info->run, why);
+    return e == OK ? read_spec(view, place, id, &info->spec, why) : e;
+}
+
+enum err view_complete(struct view *view, struct run_info *info, struct why *why)
+{
+    struct org_record record;
+    struct counters counters;
+    struct org_place place;
+    enum err e = load_org(view, info->org, &record, &counters, &place, why);
+
     if (e == OK)
-        e = view->reader->ops->get(view->reader, FAMILY_SPEC, key_bytes(&key), view->mem, &value, why);
-    return e == OK ? record_read_spec(value, view->mem, &info->spec, why) : e;
+        e = read_spec(view, place, info->id, &info->spec, why);
+    if (e == OK)
+        e = estimate(view, place, &counters, record.max_active, record.weight, info, why);
+    return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err view_run(struct view *view, struct bytes org, run_id id, struct run_info *info,

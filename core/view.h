@@ -31,6 +31,12 @@ MUST_USE enum err view_orgs(struct view *view, struct bytes after, uint32_t max,
 MUST_USE enum err view_run(struct view *view, struct bytes org, run_id id,
                            struct run_info *info, struct why *why);
 
+/* Adds to a run that an event told of (see watch.h) what it carries only in part
+ * or not at all: the specification, and, as of now, what holds it back, the
+ * estimates and its schedule's next runs. What was purged meanwhile stays as it
+ * is. */
+MUST_USE enum err view_complete(struct view *view, struct run_info *info, struct why *why);
+
 /* Which runs a list shows. Zeroes match everything. */
 struct run_filter {
     bool live, ended;            /* both false: both */

@@ -11,6 +11,10 @@
  * order. The watch is opened before the first snapshot, so that nothing can
  * happen unseen between the two; an event may repeat what the list said.
  *
+ * Events come in pages, too, made on the reader's thread: what an event does not
+ * carry (the data of a job that is being worked on, estimates, why it waits) is
+ * read there from a snapshot.
+ *
  * A reader that does not read stops all of it at the send bound: no page is
  * fetched, no event taken, until on_writable. Core's ring goes on without it,
  * and says so when it has overtaken it. */
@@ -21,8 +25,6 @@ enum {
     PAGE_JOBS = 64,
     LIVE_MAX = 1000,
     ENDED_MAX = 50,
-    EVENT_MEMORY_BYTES_MAX = 8 << 20,
-    EVENTS_AT_A_TIME = 64, /* then the loop's other calls have their turn */
     HEARTBEAT_MS = 15 * 1000,
 };
 
@@ -37,7 +39,11 @@ struct page { /* the reader's while `reading` */
     struct run_pages pages;
     enum err result;
     Sync__V1__Job *jobs[PAGE_JOBS];
+    uint64_t sequences[PAGE_JOBS]; /* of events; 0: of the list */
     uint32_t count;
+    uint64_t place;                /* of the watch, behind these events */
+    bool lost;                     /* behind them, some were lost */
+    bool more;                     /* behind them, there may be others */
 };
 
 struct watching {          /* in the call's arena */
@@ -53,9 +59,9 @@ struct watching {          /* in the call's arena */
     uint32_t left; /* of the phase's bound */
     struct page page;
     uint32_t sent; /* of the page */
-    bool reading, pumping, blocked, over, ended;
-    struct arena *event_mem;
-    struct loop_task ready, again;
+    bool reading, blocked, over, ended;
+    bool pending; /* there may be events to read */
+    struct loop_task ready;
     atomic_bool ready_posted;
     struct loop_timer heartbeat;
 };
@@ -66,23 +72,21 @@ static void end_if_idle(struct watching *w)
 {
     struct rpc_call *call = w->call;
 
-    if (!w->over || w->ended || w->reading || w->pumping)
+    if (!w->over || w->ended || w->reading)
         return;
     w->ended = true;
+    /* No ready() comes after this; one that is posted holds the call itself. */
+    watch_close(w->watch);
     open_stream_remove(w->methods, &w->open);
     arena_free(w->page.mem);
-    arena_free(w->event_mem);
     call_release(call);
 }
 
-/* No ready() comes after this; one that is posted holds the call itself. */
-static void close_watch(struct watching *w)
+/* What is being read is waited for: see end_if_idle(). */
+static void end_watch(struct watching *w)
 {
-    if (w->over)
-        return;
     w->over = true;
     loop_timer_stop(call_loop(w->call), &w->heartbeat);
-    watch_close(w->watch);
 }
 
 static void send(struct watching *w, const Sync__V1__WatchJobsResponse *response)
@@ -143,7 +147,7 @@ static void send_heartbeat(struct loop_timer *timer)
 static void fail(struct watching *w, enum err e, const struct why *why)
 {
     call_fail_err(w->call, e, why);
-    close_watch(w);
+    end_watch(w);
 }
 
 static void enter(struct watching *w, enum phase phase)
@@ -153,15 +157,29 @@ static void enter(struct watching *w, enum phase phase)
     w->left = phase == LIST_LIVE ? LIVE_MAX : phase == LIST_ENDED ? ENDED_MAX : 0;
 }
 
-static bool add_job(struct run_pages *pages, const struct run_info *info)
+static bool page_has_room(const struct page *page)
 {
-    struct page *page = container_of(pages, struct page, pages);
+    return !page->builder.full && page->count < PAGE_JOBS &&
+           arena_used_bytes(page->mem) < PAGE_BYTES;
+}
+
+static void add(struct page *page, const struct run_info *info, uint64_t sequence)
+{
     struct watching *w = container_of(page, struct watching, page);
     Sync__V1__Job *job = build_job(&page->builder, info, JOB_FULL, method_now_ms(w->methods));
 
-    if (!page->builder.full)
-        page->jobs[page->count++] = job;
-    return !page->builder.full && arena_used_bytes(page->mem) < PAGE_BYTES;
+    if (page->builder.full)
+        return;
+    page->sequences[page->count] = sequence;
+    page->jobs[page->count++] = job;
+}
+
+static bool add_job(struct run_pages *pages, const struct run_info *info)
+{
+    struct page *page = container_of(pages, struct page, pages);
+
+    add(page, info, 0);
+    return page_has_room(page);
 }
 
 static enum err read_one(struct watching *w, struct store_reader *snapshot, struct why *why)
@@ -178,6 +196,42 @@ static enum err read_one(struct watching *w, struct store_reader *snapshot, stru
     return e;
 }
 
+static bool is_wanted(const struct watching *w, const struct run_info *info)
+{
+    return (w->id == 0 || info->id == w->id) &&
+           (w->name.size == 0 || bytes_equal(w->name, info->spec.name));
+}
+
+static enum err read_event(struct watching *w, struct view *view, struct why *why)
+{
+    struct page *page = &w->page;
+    struct run_info info;
+    enum err e = watch_next(w->watch, page->mem, &info, &page->place);
+
+    if (e != OK || !is_wanted(w, &info))
+        return e;
+    e = view_complete(view, &info, why);
+    if (e == OK)
+        add(page, &info, page->place);
+    return page->builder.full ? ERR_LIMIT : e; /* as good as lost */
+}
+
+/* Events until the page is full, there are none, or some were lost. */
+static enum err read_events(struct watching *w, struct store_reader *snapshot, struct why *why)
+{
+    struct page *page = &w->page;
+    struct view view = { .reader = snapshot,
+                         .board = engine_board(w->methods->engine),
+                         .mem = page->mem };
+    enum err e = OK;
+
+    while (e == OK && page_has_room(page))
+        e = read_event(w, &view, why);
+    page->lost = e == ERR_LIMIT;
+    page->more = e != ERR_NOT_FOUND;
+    return page->lost || !page->more ? OK : e;
+}
+
 static enum err read_page(struct read_request *req, struct store_reader *snapshot, struct why *why)
 {
     struct page *page = container_of(req, struct page, read);
@@ -185,6 +239,8 @@ static enum err read_page(struct read_request *req, struct store_reader *snapsho
     enum err e;
 
     page->pages.reader = snapshot;
+    if (w->phase == FOLLOW)
+        return read_events(w, snapshot, why);
     if (w->phase == LIST_ONE)
         e = read_one(w, snapshot, why);
     else
@@ -208,6 +264,7 @@ static void page_done(struct loop_task *task)
     struct watching *w = container_of(page, struct watching, page);
 
     w->reading = false;
+    w->pending = w->pending || page->more;
     if (!w->over && page->result != OK)
         fail(w, page->result, &page->read.why);
     if (!w->over)
@@ -222,6 +279,8 @@ static void post_page(struct watching *w)
     arena_reset(page->mem);
     page->builder = (struct builder){ .mem = page->mem };
     page->count = w->sent = 0;
+    page->place = w->sequence;
+    page->more = false;
     page->pages = (struct run_pages){
         .board = engine_board(w->methods->engine),
         .org = w->org,
@@ -258,69 +317,37 @@ static void turn_page(struct watching *w)
         post_page(w);
 }
 
-static bool is_wanted(const struct watching *w, const struct run_info *info)
+/* The page of events is sent: is there another? */
+static bool turn_events(struct watching *w)
 {
-    return (w->id == 0 || info->id == w->id) &&
-           (w->name.size == 0 || bytes_equal(w->name, info->spec.name));
-}
+    struct page *page = &w->page;
 
-static void send_event(struct watching *w, const struct run_info *info)
-{
-    struct builder builder = { .mem = w->event_mem };
-    Sync__V1__Job *job;
-
-    if (!is_wanted(w, info))
-        return;
-    job = build_job(&builder, info, JOB_FULL, method_now_ms(w->methods));
-    if (builder.full)
+    w->sequence = page->place;
+    if (page->lost) {
+        page->lost = false;
         send_relist(w);
-    else
-        send_job(w, job, w->sequence);
-}
-
-/* False: there is none. */
-static bool take_event(struct watching *w)
-{
-    struct run_info info;
-    enum err e;
-
-    arena_reset(w->event_mem);
-    e = watch_next(w->watch, w->event_mem, &info, &w->sequence);
-    if (e == OK)
-        send_event(w, &info);
-    else if (e == ERR_LIMIT)
-        send_relist(w);
-    return e != ERR_NOT_FOUND;
+    }
+    if (!w->pending || w->blocked)
+        return false;
+    w->pending = false;
+    post_page(w);
+    return true;
 }
 
 /* Sends whatever can be sent now. Called again when a page is there, when the
  * ring has something, when the peer reads. */
 static void pump(struct watching *w)
 {
-    while (!w->over && !w->blocked && !w->reading && w->phase != FOLLOW) {
-        if (w->sent < w->page.count)
-            send_job(w, w->page.jobs[w->sent++], 0);
-        else
+    while (!w->over && !w->blocked && !w->reading) {
+        if (w->sent < w->page.count) {
+            send_job(w, w->page.jobs[w->sent], w->page.sequences[w->sent]);
+            w->sent++;
+        } else if (w->phase != FOLLOW) {
             turn_page(w);
-    }
-    for (int i = 0; !w->over && !w->blocked && w->phase == FOLLOW; i++) {
-        if (i == EVENTS_AT_A_TIME && !w->pumping) {
-            w->pumping = true;
-            call_post(w->call, &w->again);
-        }
-        if (i == EVENTS_AT_A_TIME || !take_event(w))
+        } else if (!turn_events(w)) {
             return;
+        }
     }
-}
-
-static void pump_again(struct loop_task *task)
-{
-    struct watching *w = container_of(task, struct watching, again);
-
-    w->pumping = false;
-    if (!w->over)
-        pump(w);
-    end_if_idle(w);
 }
 
 static void ready_task(struct loop_task *task)
@@ -329,6 +356,7 @@ static void ready_task(struct loop_task *task)
     struct rpc_call *call = w->call;
 
     atomic_store(&w->ready_posted, false);
+    w->pending = true;
     if (!w->over)
         pump(w);
     call_release(call);
@@ -357,7 +385,7 @@ static void on_over(struct rpc_call *call)
 {
     struct watching *w = call_tag(call);
 
-    close_watch(w);
+    end_watch(w);
     end_if_idle(w);
 }
 
@@ -370,7 +398,7 @@ static void drain(struct open_stream *open)
         return;
     rpc_status_set(&status, RPC_UNAVAILABLE, "the server is draining: watch again later");
     call_fail(w->call, &status);
-    close_watch(w);
+    end_watch(w);
     end_if_idle(w);
 }
 
@@ -396,11 +424,11 @@ static enum err begin(struct watching *w, const Sync__V1__WatchJobsRequest *requ
     if (e != OK)
         return e;
     w->page.mem = arena_new(PAGE_MEMORY_BYTES_MAX);
-    w->event_mem = arena_new(EVENT_MEMORY_BYTES_MAX);
-    if (w->page.mem == NULL || w->event_mem == NULL)
+    if (w->page.mem == NULL)
         return err_because(why, ERR_LIMIT, "out of memory");
     /* Before the watch stands: whoever resumes from here misses nothing. */
     w->sequence = request->after_sequence != 0 ? request->after_sequence : watch_hub_sequence(hub);
+    w->page.place = w->sequence;
     return watch_open(hub, w->org, request->after_sequence, on_ready, w, &w->watch);
 }
 
@@ -412,7 +440,7 @@ static void start(struct watching *w, const Sync__V1__WatchJobsRequest *request)
     call_on_writable(w->call, on_writable);
     w->open = (struct open_stream){ .call = w->call, .drain = drain };
     w->ready.run = ready_task;
-    w->again.run = pump_again;
+    w->pending = true; /* a watch begins by looking */
     w->heartbeat.fire = send_heartbeat;
     loop_timer_start(call_loop(w->call), &w->heartbeat, HEARTBEAT_MS);
     open_stream_add(w->methods, &w->open);
@@ -441,6 +469,5 @@ METHOD_START(watch_jobs)
         return;
     }
     arena_free(w->page.mem);
-    arena_free(w->event_mem);
     call_fail_err(call, e, &why);
 }

@@ -81,6 +81,47 @@ static void a_watch_goes_on_behind_the_event_it_had(void **state)
     stop(&peer);
 }
 
+#define DATA "{\"source\":\"demo\",\"target\":\"local\",\"shop\":\"north\"}"
+
+static void queue_with_data(struct methods_fixture *f, const char *name)
+{
+    Sync__V1__QueueJobRequest request = SYNC__V1__QUEUE_JOB_REQUEST__INIT;
+    Sync__V1__JobData data = SYNC__V1__JOB_DATA__INIT;
+
+    data.source = (char *)"demo";
+    data.target = (char *)"local";
+    data.json = (char *)DATA;
+    request.name = (char *)(uintptr_t)name;
+    request.type = SYNC__V1__JOB_TYPE__JOB_TYPE_FULL;
+    request.data = &data;
+    assert_non_null(ask(f, SYNC_PATH, QueueJob, queue_job, &request));
+}
+
+static void an_event_shows_a_job_as_get_job_does(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__WatchJobsRequest request = SYNC__V1__WATCH_JOBS_REQUEST__INIT;
+    Sync__V1__Job *job;
+    struct peer peer;
+
+    watch(f, &peer, &request);
+    next(&peer, SYNC__V1__WATCH_JOBS_RESPONSE__EVENT_SYNCED);
+    queue_with_data(f, "a");
+    job = next_job(&peer, "a", SYNC__V1__JOB_STATUS__JOB_STATUS_QUEUED)->job;
+    assert_int_equal(job->wait_reason, SYNC__V1__WAIT_REASON__WAIT_REASON_NO_WORKER);
+    assert_string_equal(job->data->json, DATA);
+    queue_with_data(f, "a");
+    job = next_job(&peer, "a", SYNC__V1__JOB_STATUS__JOB_STATUS_QUEUED)->job;
+    assert_int_equal(job->wait_reason, SYNC__V1__WAIT_REASON__WAIT_REASON_EARLIER_RUN);
+
+    /* What is kept of a job at work is slim; its events are not. */
+    complete_lease(f, lease_jobs(f, 1)->jobs[0]->lease);
+    next_job(&peer, "a", SYNC__V1__JOB_STATUS__JOB_STATUS_ACTIVE);
+    job = next_job(&peer, "a", SYNC__V1__JOB_STATUS__JOB_STATUS_COMPLETED)->job;
+    assert_string_equal(job->data->json, DATA);
+    stop(&peer);
+}
+
 static void who_was_away_too_long_is_told_to_list(void **state)
 {
     struct methods_fixture *f = *state;
@@ -213,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_watch_begins_with_a_list_and_goes_on_with_events_in_order),
         TEST(a_watch_goes_on_behind_the_event_it_had),
+        TEST(an_event_shows_a_job_as_get_job_does),
         TEST(who_was_away_too_long_is_told_to_list),
         TEST(a_watch_of_one_name_or_one_job_sees_nothing_else),
         TEST(a_watch_of_what_does_not_exist_is_refused),
