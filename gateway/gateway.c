@@ -61,26 +61,13 @@ static enum err open_server(struct gateway *gateway, const struct gateway_option
 {
     struct http_server_options http = {
         .address = options->address,
-        .body_bytes_max = options->body_bytes_max,
-        .header_bytes_max = options->header_bytes_max,
-        .connections_max = options->connections_max,
-        .timeout_ms = options->timeout_ms,
+        .limits = http_limits_or_default(&options->limits),
         .handle = handle,
         .context = gateway,
     };
 
-    if (http.body_bytes_max == 0)
-        http.body_bytes_max = (size_t)1024 * 1024;
-    if (http.header_bytes_max == 0)
-        http.header_bytes_max = (size_t)16 * 1024;
-    if (http.connections_max == 0)
-        http.connections_max = 1000;
-    if (http.timeout_ms == 0)
-        http.timeout_ms = 30000;
     gateway->exchanges.metrics = options->metrics;
-    gateway->exchanges.streams_max = options->watches_max;
-    if (gateway->exchanges.streams_max == 0)
-        gateway->exchanges.streams_max = (http.connections_max + 1) / 2;
+    gateway->exchanges.streams_max = http.limits.watches;
     return http_server_open(gateway->loop, &http, &gateway->server, why);
 }
 

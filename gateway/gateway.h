@@ -2,9 +2,7 @@
 #define GATEWAY_GATEWAY_H
 
 #include "core/base/err.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "gateway/limits.h"
 
 /* The documented JSON API under /sync, translated into RPC calls: an HTTP/1.1
  * server on a loop and thread of its own, with a channel to the service, in
@@ -18,11 +16,7 @@ struct gateway_options {
     const char *address;                   /* "127.0.0.1:8470"; port 0: any free one */
     const struct rpc_registry *registry;   /* in this process; NULL: remote */
     const char *rpc_address;               /* remote: "127.0.0.1:9470" */
-    size_t body_bytes_max;                 /* 0: 1 MiB */
-    size_t header_bytes_max;               /* 0: 16 KiB */
-    unsigned connections_max;              /* 0: 1,000 */
-    unsigned watches_max;                  /* open event streams; 0: half the connections */
-    int64_t timeout_ms;                    /* read, write and idle; 0: 30,000 */
+    struct http_limits limits;             /* 0: the defaults */
     struct metrics *metrics;               /* shown by /metrics besides its own; NULL: none */
 };
 

@@ -20,7 +20,10 @@
 /* A connection reads one request at a time, hands it over, and reads the next
  * when the answer is written. What went wrong with a request ends the
  * connection, but politely: the rest of what the peer sends is read past for a
- * while, so that a reset does not overtake the answer. */
+ * while, so that a reset does not overtake the answer.
+ *
+ * Whatever it waits for from its peer has a bound in time, and its place is the
+ * next but so many to go (see http_places.h). */
 
 enum state {
     READING_HEAD,
@@ -33,15 +36,23 @@ enum state {
 struct http_connection {
     struct http_connections *all;
     struct link link;
+    struct http_place place;
+    struct http_holding holding; /* the body that is read and the answers unsent */
     struct bufferevent *bev;
-    struct loop_timer deadline;
+    struct loop_timer deadline; /* of what the peer is to send */
+    struct loop_timer unread;   /* of what it is to read */
+    struct loop_timer turn;     /* to go on when others had theirs */
     enum state state;
-    bool begun;         /* some of the next head is here */
-    bool last;          /* the answer under way is the last one */
-    bool chunked;       /* so is the answer that has begun */
-    bool peer_done;     /* it will send no more */
-    bool running, dead; /* inside run(); to be freed when it is left */
-    size_t seen;        /* of the input, looked through for the head's end */
+    enum http_end end; /* why it will end */
+    unsigned served, turn_requests;
+    int64_t body_begun_ms;
+    size_t read_by_peer; /* since `unread` was started */
+    bool begun;          /* some of the next head is here */
+    bool last;           /* the answer under way is the last one */
+    bool chunked;        /* so is the answer that has begun */
+    bool peer_done;      /* it will send no more */
+    bool running, dead;  /* inside run(); to be freed when it is left */
+    size_t seen;         /* of the input, looked through for the head's end */
     size_t lingered;
     struct http_request *request;
     struct evbuffer *body;
@@ -59,6 +70,11 @@ static struct evbuffer *input_of(struct http_connection *connection)
 static struct evbuffer *output_of(struct http_connection *connection)
 {
     return bufferevent_get_output(connection->bev);
+}
+
+static const struct http_limits *limits_of(const struct http_connection *connection)
+{
+    return &connection->all->options.limits;
 }
 
 static void start_deadline(struct http_connection *connection, int64_t delay_ms)
@@ -91,19 +107,51 @@ static void free_connection(struct http_connection *connection)
     struct http_connections *all = connection->all;
 
     stop_deadline(connection);
+    loop_timer_stop(all->loop, &connection->unread);
+    loop_timer_stop(all->loop, &connection->turn);
     list_remove(&connection->link);
+    http_place_give_back(&all->places, &connection->place);
+    http_holding_set(&all->holdings, &connection->holding, 0);
+    all->counts.open--;
+    all->counts.ended[connection->end]++;
     disown_request(connection);
     evbuffer_free(connection->body);
     bufferevent_free(connection->bev);
     free(connection);
-    all->count--;
 }
 
 static void close_connection(struct http_connection *connection)
 {
+    http_holding_set(&connection->all->holdings, &connection->holding, 0);
     connection->dead = true;
     if (!connection->running)
         free_connection(connection);
+}
+
+void http_connection_end(struct http_connection *connection, enum http_end why)
+{
+    connection->end = why;
+    close_connection(connection);
+}
+
+static void count_holding(struct http_connection *connection)
+{
+    http_holding_set(&connection->all->holdings, &connection->holding,
+                     evbuffer_get_length(connection->body) +
+                         evbuffer_get_length(output_of(connection)));
+}
+
+/* False: there is no room for what this connection has just been given to keep,
+ * and nobody else could make some. */
+static bool make_room(struct http_connection *connection)
+{
+    struct http_holdings *holdings = &connection->all->holdings;
+    struct http_holding *victim;
+
+    count_holding(connection);
+    while ((victim = http_holdings_victim(holdings, &connection->holding)) != NULL)
+        http_connection_end(container_of(victim, struct http_connection, holding), HTTP_END_MEMORY);
+    return !http_holdings_are_full(holdings);
 }
 
 /* Everything is written: nothing more will be, the peer may finish. */
@@ -129,6 +177,7 @@ static void linger(struct http_connection *connection)
 {
     stop_deadline(connection); /* what is unsent has the write timeout */
     connection->state = LINGERING;
+    http_place_linger(&connection->all->places, &connection->place);
     drop_input(connection);
     if (evbuffer_get_length(output_of(connection)) == 0)
         half_close(connection);
@@ -149,6 +198,7 @@ static void write_answer(struct http_connection *connection, const struct http_a
     write_head(connection, answer, HTTP_FRAMED_BY_LENGTH, request_id);
     if (!without_body)
         evbuffer_add(output_of(connection), answer->body.data, answer->body.size);
+    (void)make_room(connection); /* an answer is due in any case */
 }
 
 /* Answers a request that will not be read to its end, and reads no other. */
@@ -168,24 +218,31 @@ static void refuse(struct http_connection *connection, int status, const char *t
     answer.headers = &retry;
     answer.header_count = status == 503;
     connection->last = true;
+    connection->end = status == 408 ? HTTP_END_LATE : HTTP_END_REFUSED;
+    evbuffer_drain(connection->body, evbuffer_get_length(connection->body));
     write_answer(connection, &answer, id, false);
     json_writer_free(&writer);
     if (connection->request != NULL)
         disown_request(connection);
-    connection->all->malformed++;
     linger(connection);
 }
 
+/* The first request is due at once: who connects has something to ask. */
 static void await_request(struct http_connection *connection)
 {
+    const struct http_limits *limits = limits_of(connection);
+
     connection->state = READING_HEAD;
     connection->begun = false;
     connection->seen = 0;
-    start_deadline(connection, connection->all->options.timeout_ms);
+    http_place_wait(&connection->all->places, &connection->place);
+    start_deadline(connection, connection->served == 0 ? limits->head_ms : limits->idle_ms);
 }
 
+/* A request that does not reach the handler, which would count it. */
 static bool refuse_head(struct http_connection *connection, struct http_flaw flaw)
 {
+    http_counts_flaw(&connection->all->counts, flaw.status);
     refuse(connection, flaw.status, flaw.text);
     return false;
 }
@@ -207,6 +264,10 @@ static bool take_head(struct http_connection *connection, size_t size)
     evbuffer_drain(input, size);
     if (!ok)
         return refuse_head(connection, flaw);
+    if (++connection->served == limits_of(connection)->requests_per_connection) {
+        connection->last = true;
+        connection->end = HTTP_END_SPENT;
+    }
     if (!request->head.keep_alive)
         connection->last = true;
     return true;
@@ -220,7 +281,8 @@ static void begin_body(struct http_connection *connection)
     connection->state = READING_BODY;
     connection->chunks = (struct http_chunks){ .done = false };
     evbuffer_drain(connection->body, evbuffer_get_length(connection->body));
-    start_deadline(connection, connection->all->options.timeout_ms);
+    connection->body_begun_ms = loop_mono_ms();
+    start_deadline(connection, limits_of(connection)->body_ms);
     if (head->expects_continue && (head->chunked || head->content_length > 0) &&
         evbuffer_get_length(input_of(connection)) == 0)
         evbuffer_add(output_of(connection), go_on, sizeof go_on - 1);
@@ -238,12 +300,16 @@ static void skip_empty_lines(struct evbuffer *input)
 /* Each of these steps is true if it got on and another may follow. */
 static bool read_head(struct http_connection *connection)
 {
-    size_t size_max = connection->all->options.header_bytes_max;
+    size_t size_max = limits_of(connection)->head_bytes;
     struct evbuffer *input = input_of(connection);
     size_t length, size;
 
     if (evbuffer_get_length(output_of(connection)) > HTTP_OUTPUT_BYTES_MAX)
         return false; /* until the peer reads; its writes then stall */
+    if (connection->turn_requests == HTTP_TURN_REQUESTS_MAX) {
+        loop_timer_start(connection->all->loop, &connection->turn, 0);
+        return false;
+    }
     if (!connection->begun)
         skip_empty_lines(input);
     length = evbuffer_get_length(input);
@@ -263,18 +329,31 @@ static bool read_head(struct http_connection *connection)
     }
     if (length > 0 && !connection->begun) {
         connection->begun = true;
-        start_deadline(connection, connection->all->options.timeout_ms);
+        start_deadline(connection, limits_of(connection)->head_ms);
     }
     return false;
 }
 
 static bool body_fits(struct http_connection *connection)
 {
-    if (evbuffer_get_length(connection->body) + connection->chunks.left <=
-        connection->all->options.body_bytes_max)
-        return true;
-    refuse(connection, 413, "The request body is larger than the limit");
-    return false;
+    static const struct http_flaw too_large = { 413, "The request body is larger than the limit" };
+
+    return evbuffer_get_length(connection->body) + connection->chunks.left <=
+               limits_of(connection)->body_bytes ||
+           refuse_head(connection, too_large);
+}
+
+/* What has come of a body prolongs the time that the rest may take: by as much
+ * as the slowest peer that is served would have taken for it. */
+static bool keep_body(struct http_connection *connection)
+{
+    static const struct http_flaw no_room = { 503, "The service has too much to do" };
+    const struct http_limits *limits = limits_of(connection);
+    int64_t size = (int64_t)evbuffer_get_length(connection->body);
+
+    start_deadline(connection, connection->body_begun_ms - loop_mono_ms() + limits->body_ms +
+                                   size * 1000 / limits->bytes_per_s);
+    return make_room(connection) || refuse_head(connection, no_room);
 }
 
 /* True when the whole body is there. */
@@ -323,12 +402,15 @@ static void hand_over(struct http_connection *connection)
     uint8_t *body = arena_alloc(request->mem, size + 1);
 
     if (body == NULL) {
-        refuse(connection, 503, "Out of memory");
+        refuse_head(connection, (struct http_flaw){ 503, "Out of memory" });
         return;
     }
     evbuffer_remove(connection->body, body, size);
-    request->body = bytes_of(body, size);
+    http_request_take_body(request, bytes_of(body, size));
+    count_holding(connection);
     stop_deadline(connection);
+    http_place_busy(&connection->place);
+    connection->turn_requests++;
     connection->state = HANDLING;
     connection->all->options.handle(connection->all->options.context, request);
     if (connection->all->stopping)
@@ -340,7 +422,7 @@ static bool read_body(struct http_connection *connection)
     bool whole =
         connection->request->head.chunked ? read_chunks(connection) : read_plain_body(connection);
 
-    if (connection->state != READING_BODY)
+    if (connection->state != READING_BODY || !keep_body(connection))
         return false;
     if (whole)
         hand_over(connection);
@@ -380,6 +462,7 @@ static void run(struct http_connection *connection)
     if (connection->running)
         return;
     connection->running = true;
+    connection->turn_requests = 0;
     while (!connection->dead && step(connection))
         ;
     connection->running = false;
@@ -446,6 +529,7 @@ static void write_chunk(struct http_connection *connection, const struct bytes *
         evbuffer_add(output, parts[i].data, parts[i].size);
     if (connection->chunked)
         evbuffer_add(output, "\r\n", 2);
+    (void)make_room(connection); /* what one stream may keep is bounded */
 }
 
 bool http_answer_write(struct http_request *request, const struct bytes *parts, size_t count)
@@ -518,25 +602,61 @@ static void on_deadline(struct loop_timer *timer)
                 (connection->state == READING_HEAD && connection->begun);
 
     if (late)
-        refuse(connection, 408, "The request did not arrive in time");
-    else
+        refuse_head(connection, (struct http_flaw){ 408, "The request did not arrive in time" });
+    else if (connection->state != READING_HEAD)
         close_connection(connection);
+    else if (evbuffer_get_length(output_of(connection)) > 0)
+        start_deadline(connection, limits_of(connection)->idle_ms); /* it still reads */
+    else
+        http_connection_end(connection, HTTP_END_IDLE);
+}
+
+static void on_turn(struct loop_timer *timer)
+{
+    run(container_of(timer, struct http_connection, turn));
+}
+
+/* Answers wait: has the peer read any of them since the last look? */
+static void on_unread(struct loop_timer *timer)
+{
+    struct http_connection *connection = container_of(timer, struct http_connection, unread);
+    const struct http_limits *limits = limits_of(connection);
+
+    if ((int64_t)connection->read_by_peer < limits->write_ms * limits->bytes_per_s / 1000) {
+        http_connection_end(connection, HTTP_END_UNREAD);
+        return;
+    }
+    connection->read_by_peer = 0;
+    loop_timer_start(connection->all->loop, timer, limits->write_ms);
+}
+
+/* Only counts: the buffer is in the middle of something. */
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *change, void *context)
+{
+    struct http_connection *connection = context;
+    struct loop *loop = connection->all->loop;
+
+    connection->read_by_peer += change->n_deleted;
+    count_holding(connection);
+    if (evbuffer_get_length(output) == 0) {
+        loop_timer_stop(loop, &connection->unread);
+    } else if (change->orig_size == 0) {
+        connection->read_by_peer = 0;
+        loop_timer_start(loop, &connection->unread, limits_of(connection)->write_ms);
+    }
 }
 
 static bool set_up_bufferevent(struct http_connection *connection, int fd)
 {
-    int64_t timeout_ms = connection->all->options.timeout_ms;
-    struct timeval timeout = { (time_t)(timeout_ms / 1000),
-                               (suseconds_t)(timeout_ms % 1000 * 1000) };
-
     connection->bev =
         bufferevent_socket_new(loop_event_base(connection->all->loop), fd, BEV_OPT_CLOSE_ON_FREE);
     if (connection->bev == NULL)
         return false;
     bufferevent_setcb(connection->bev, on_read, on_written, on_event, connection);
     bufferevent_setwatermark(connection->bev, EV_READ, 0,
-                             connection->all->options.header_bytes_max + (size_t)64 * 1024);
-    bufferevent_set_timeouts(connection->bev, NULL, &timeout);
+                             limits_of(connection)->head_bytes + HTTP_INPUT_BYTES_MAX);
+    if (evbuffer_add_cb(output_of(connection), on_output, connection) == NULL)
+        return false;
     return bufferevent_enable(connection->bev, EV_READ | EV_WRITE) == 0;
 }
 
@@ -553,35 +673,53 @@ static struct http_connection *new_connection(struct http_connections *all, cons
     }
     connection->all = all;
     connection->deadline.fire = on_deadline;
+    connection->unread.fire = on_unread;
+    connection->turn.fire = on_turn;
+    http_holding_init(&connection->holding);
     snprintf(connection->peer, sizeof connection->peer, "%s", peer);
     return connection;
 }
 
-bool http_connection_open(struct http_connections *all, int fd, const char *peer,
-                          enum http_welcome welcome)
+/* Not whole yet: in no list and not counted. */
+static void discard(struct http_connection *connection, int fd)
 {
-    struct http_connection *connection = new_connection(all, peer);
-    int on = 1;
+    if (connection->bev != NULL)
+        bufferevent_free(connection->bev);
+    else
+        close(fd);
+    evbuffer_free(connection->body);
+    free(connection);
+}
+
+/* A peer that does not read must be noticed here, not hidden by the kernel's
+ * buffers. */
+static void set_socket_options(int fd)
+{
+    int on = 1, unsent = HTTP_UNSENT_BYTES;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
+bool http_connection_open(struct http_connections *all, const struct http_arrival *arrival)
+{
+    struct http_connection *connection = new_connection(all, arrival->peer);
 
     if (connection == NULL) {
-        close(fd);
+        close(arrival->fd);
         return false;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!set_up_bufferevent(connection, fd)) {
-        if (connection->bev != NULL)
-            bufferevent_free(connection->bev);
-        else
-            close(fd);
-        evbuffer_free(connection->body);
-        free(connection);
+    set_socket_options(arrival->fd);
+    if (!set_up_bufferevent(connection, arrival->fd) ||
+        !http_place_take(&all->places, arrival->address, &connection->place)) {
+        discard(connection, arrival->fd);
         return false;
     }
     list_append(&all->open, &connection->link);
-    all->count++;
-    all->accepted++;
+    all->counts.open++;
+    all->counts.accepted++;
     await_request(connection);
-    if (welcome == HTTP_TURN_AWAY)
+    if (arrival->welcome == HTTP_TURN_AWAY)
         refuse(connection, 503, "The service has too many connections");
     return true;
 }
@@ -591,18 +729,19 @@ void http_connection_wind_up(struct http_connection *connection)
     bool idle = connection->state == READING_HEAD && !connection->begun;
 
     connection->last = true;
+    connection->end = HTTP_END_STOP;
     if (idle)
         linger(connection);
     else
         tell_of_stop(connection);
 }
 
-void http_connection_abort(struct http_connection *connection)
-{
-    close_connection(connection);
-}
-
 struct http_connection *http_connection_of_link(struct link *link)
 {
     return container_of(link, struct http_connection, link);
+}
+
+struct http_connection *http_connection_of_place(struct http_place *place)
+{
+    return container_of(place, struct http_connection, place);
 }

@@ -1,6 +1,9 @@
 #ifndef GATEWAY_HTTP_CONNECTION_H
 #define GATEWAY_HTTP_CONNECTION_H
 
+#include "gateway/http_counts.h"
+#include "gateway/http_holdings.h"
+#include "gateway/http_places.h"
 #include "gateway/http_server.h"
 
 /* One connection of the HTTP server; for http_server.c only. */
@@ -12,22 +15,31 @@ struct http_connections {
     struct loop *loop;
     struct http_server_options options;
     struct link open;
-    unsigned count;
+    struct http_places places;
+    struct http_holdings holdings;
+    struct http_counts counts;
     unsigned requests;           /* not answered yet */
     bool stopping;
-    uint64_t accepted, malformed; /* since the beginning */
 };
 
-/* Takes the socket. `busy`: one too many, answered 503. False if out of memory
- * (the socket is closed). */
-enum http_welcome { HTTP_SERVE, HTTP_TURN_AWAY };
-bool http_connection_open(struct http_connections *all, int fd, const char *peer,
-                          enum http_welcome welcome);
+/* A socket that wants to be served, or, with HTTP_TURN_AWAY, told that it is
+ * not. */
+struct http_arrival {
+    int fd;
+    const struct sockaddr *address;
+    const char *peer;            /* the address for people */
+    enum http_welcome welcome;
+};
+
+/* Takes the socket. False if out of memory (then it is closed). */
+bool http_connection_open(struct http_connections *all, const struct http_arrival *arrival);
 
 /* Closes it as soon as it has answered what it was asked. */
 void http_connection_wind_up(struct http_connection *connection);
-void http_connection_abort(struct http_connection *connection);
+/* Closes it now, for that reason. */
+void http_connection_end(struct http_connection *connection, enum http_end why);
 
 struct http_connection *http_connection_of_link(struct link *link);
+struct http_connection *http_connection_of_place(struct http_place *place);
 
 #endif

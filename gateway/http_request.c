@@ -35,14 +35,14 @@ static const char *choose_id(const struct http_head *head, struct arena *mem)
 }
 
 /* Room for head and body, for what is read out of them, and for the call. */
-static size_t bytes_max(const struct http_server_options *options)
+static size_t bytes_max(const struct http_limits *limits)
 {
-    return 2 * options->header_bytes_max + 4 * options->body_bytes_max + (size_t)64 * 1024;
+    return 2 * limits->head_bytes + 4 * limits->body_bytes + (size_t)64 * 1024;
 }
 
 struct http_request *http_request_new(struct http_connections *all, const char *peer)
 {
-    struct arena *mem = arena_new(bytes_max(&all->options));
+    struct arena *mem = arena_new(bytes_max(&all->options.limits));
     struct http_request *request = mem != NULL ? arena_alloc(mem, sizeof *request) : NULL;
 
     if (request == NULL) {
@@ -57,17 +57,22 @@ struct http_request *http_request_new(struct http_connections *all, const char *
     return request;
 }
 
+void http_request_take_body(struct http_request *request, struct bytes body)
+{
+    request->body = body;
+    request->all->holdings.at_work += body.size;
+}
+
 void http_request_free(struct http_request *request)
 {
+    request->all->holdings.at_work -= request->body.size;
     request->all->requests--;
     arena_free(request->mem);
 }
 
-struct http_connections_now http_connections_now(const struct http_request *request)
+const struct http_counts *http_counts_of(const struct http_request *request)
 {
-    const struct http_connections *all = request->all;
-
-    return (struct http_connections_now){ all->count, all->accepted, all->malformed };
+    return &request->all->counts;
 }
 
 bool http_request_read_head(struct http_request *request, struct bytes head, struct http_flaw *flaw)
@@ -75,7 +80,7 @@ bool http_request_read_head(struct http_request *request, struct bytes head, str
     bool ok = http_head_parse(head, request->mem, &request->head, flaw);
 
     request->id = choose_id(&request->head, request->mem);
-    if (ok && request->head.content_length > request->all->options.body_bytes_max) {
+    if (ok && request->head.content_length > request->all->options.limits.body_bytes) {
         *flaw = (struct http_flaw){ 413, "The request body is larger than the limit" };
         return false;
     }

@@ -13,6 +13,9 @@ struct http_request *http_request_new(struct http_connections *all, const char *
 bool http_request_read_head(struct http_request *request, struct bytes head,
                             struct http_flaw *flaw);
 
+/* The body lies in the request's memory, and counts until the request is freed. */
+void http_request_take_body(struct http_request *request, struct bytes body);
+
 void http_request_free(struct http_request *request);
 
 enum { HTTP_REQUEST_ID_SIZE = 20 };

@@ -36,22 +36,35 @@ static void name_peer(const struct sockaddr *address, socklen_t size, char *name
         snprintf(name, room, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* A few more than the limit are let in to be told so; the rest is cut off. */
+static enum http_welcome let_in(struct http_connections *all, const struct sockaddr *address)
+{
+    struct http_place *victim;
+    enum http_refusal refusal;
+    enum http_welcome welcome;
+
+    while ((welcome = http_places_ask(&all->places, address, &victim, &refusal)) == HTTP_MAKE_ROOM)
+        http_connection_end(http_connection_of_place(victim), HTTP_END_CROWDED);
+    if (welcome != HTTP_SERVE)
+        all->counts.refused[refusal]++;
+    return welcome;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int size, void *context)
 {
     struct http_server *server = context;
-    struct http_connections *all = &server->connections;
-    unsigned max = all->options.connections_max;
+    struct http_arrival arrival = { .fd = fd, .address = address };
     char peer[80];
 
     (void)listener;
-    if (all->count >= max + max / 8 + 1) {
+    arrival.welcome = let_in(&server->connections, address);
+    if (arrival.welcome == HTTP_DROP) {
         close(fd);
         return;
     }
     name_peer(address, (socklen_t)size, peer, sizeof peer);
-    if (!http_connection_open(all, fd, peer, all->count < max ? HTTP_SERVE : HTTP_TURN_AWAY))
+    arrival.peer = peer;
+    if (!http_connection_open(&server->connections, &arrival))
         log_event(LOG_ERROR, "connection dropped", LOG_TEXT("reason", "out of memory"));
 }
 
@@ -117,6 +130,28 @@ static enum err resolve(const char *address, struct addrinfo **found, struct why
     return OK;
 }
 
+static struct http_server *new_server(struct loop *loop, const struct http_server_options *options)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    struct http_connections *all;
+
+    if (server == NULL)
+        return NULL;
+    server->pause.fire = on_pause_over;
+    all = &server->connections;
+    all->loop = loop;
+    all->options = *options;
+    link_init(&all->open);
+    all->holdings.max = options->limits.memory_bytes;
+    http_holdings_init(&all->holdings);
+    all->places.max = options->limits.connections;
+    all->places.address_max = options->limits.connections_per_address;
+    if (http_places_init(&all->places))
+        return server;
+    free(server);
+    return NULL;
+}
+
 enum err http_server_open(struct loop *loop, const struct http_server_options *options,
                           struct http_server **server, struct why *why)
 {
@@ -126,15 +161,11 @@ enum err http_server_open(struct loop *loop, const struct http_server_options *o
 
     if (e != OK)
         return e;
-    opened = calloc(1, sizeof *opened);
+    opened = new_server(loop, options);
     if (opened == NULL) {
         freeaddrinfo(found);
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     }
-    opened->connections.loop = loop;
-    opened->connections.options = *options;
-    opened->pause.fire = on_pause_over;
-    link_init(&opened->connections.open);
     e = listen_on(opened, found->ai_addr, found->ai_addrlen, options->address, why);
     freeaddrinfo(found);
     if (e != OK) {
@@ -163,14 +194,14 @@ void http_server_stop(struct http_server *server)
 
 bool http_server_is_idle(const struct http_server *server)
 {
-    return server->connections.count == 0 && server->connections.requests == 0;
+    return server->connections.places.count == 0 && server->connections.requests == 0;
 }
 
 void http_server_abort(struct http_server *server)
 {
     assert(server->connections.stopping);
     list_each_safe(link, &server->connections.open)
-        http_connection_abort(http_connection_of_link(link));
+        http_connection_end(http_connection_of_link(link), HTTP_END_STOP);
 }
 
 void http_server_free(struct http_server *server)
@@ -180,5 +211,6 @@ void http_server_free(struct http_server *server)
     assert(http_server_is_idle(server));
     if (server->listener != NULL)
         evconnlistener_free(server->listener);
+    http_places_free(&server->connections.places);
     free(server);
 }

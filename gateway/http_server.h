@@ -11,8 +11,8 @@
  *
  * Threads     The loop's, except for opening and freeing while it does not run.
  * Order       Pipelined requests of a connection are handled one at a time.
- * Memory      Bounded by connections_max times a head, a body and what an
- *             answer takes. */
+ * Memory      Bounded: a head for each connection, and limits.memory_bytes for
+ *             all bodies and unread answers. */
 
 struct http_server;
 
@@ -57,9 +57,7 @@ void http_answer_end(struct http_request *request);
 
 struct http_server_options {
     const char *address;         /* "127.0.0.1:8470"; port 0: any free one */
-    size_t body_bytes_max, header_bytes_max;
-    unsigned connections_max;
-    int64_t timeout_ms;          /* for a head, for a body, between requests, without progress */
+    struct http_limits limits;   /* each is set */
     void (*handle)(void *context, struct http_request *request);
     void *context;
 };
@@ -69,13 +67,9 @@ MUST_USE enum err http_server_open(struct loop *loop, const struct http_server_o
                                    struct http_server **server, struct why *why);
 const char *http_server_address(const struct http_server *server);
 
-/* The server of a request, as it is now. Loop's thread. */
-struct http_connections_now {
-    unsigned open;
-    uint64_t accepted;
-    uint64_t malformed;          /* requests that were refused here */
-};
-struct http_connections_now http_connections_now(const struct http_request *request);
+/* The counts of a request's server; lent. Loop's thread. */
+struct http_counts;
+const struct http_counts *http_counts_of(const struct http_request *request);
 
 /* No new connections, and no further request on those there are. */
 void http_server_stop(struct http_server *server);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/list.h"
+#include "gateway/http_counts.h"
 #include "gateway/limits.h"
 #include "sync/v1/sync.pb-c.h"
 
@@ -38,13 +39,7 @@ static void write_totals(struct metrics_text *text, const Sync__V1__GetServiceIn
 
 static void write_own(struct exchange *page, struct metrics_text *text)
 {
-    const struct http_connections_now now = http_connections_now(page->http);
-
-    metrics_value(text, METRIC_GAUGE, "sync_http_connections", "Open HTTP connections.", now.open);
-    metrics_value(text, METRIC_COUNTER, "sync_http_connections_total", "HTTP connections accepted.",
-                  now.accepted);
-    metrics_value(text, METRIC_COUNTER, "sync_http_malformed_total",
-                  "HTTP requests that were refused before they were whole.", now.malformed);
+    http_counts_write(http_counts_of(page->http), text);
     metrics_value(text, METRIC_GAUGE, "sync_http_watches", "Open streams of server-sent events.",
                   page->all->streams);
     traffic_write(page->all->traffic, text);

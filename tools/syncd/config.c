@@ -46,10 +46,53 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .least = 1, .most = 1000000, .help = "gRPC connections at a time." },
     [SYNCD_HTTP_CONNECTIONS_MAX] = {
         .name = "http-connections-max", .type = SETTING_NUMBER, .fallback = "1000",
-        .least = 1, .most = 1000000, .help = "HTTP connections at a time." },
+        .least = 1, .most = 1000000,
+        .help = "HTTP connections at a time. When there are more, the one that has waited for its"
+                " client the longest is closed." },
+    [SYNCD_HTTP_CONNECTIONS_PER_ADDRESS] = {
+        .name = "http-connections-per-address", .type = SETTING_NUMBER, .fallback = "0",
+        .most = 1000000,
+        .help = "The same from one address (of IPv6: from one /64); 0 is three quarters of all." },
+    [SYNCD_HTTP_REQUESTS_PER_CONNECTION] = {
+        .name = "http-requests-per-connection", .type = SETTING_NUMBER, .fallback = "10000",
+        .least = 1, .most = UINT32_MAX, .help = "After so many an HTTP connection is closed." },
+    [SYNCD_HTTP_WATCHES_MAX] = {
+        .name = "http-watches-max", .type = SETTING_NUMBER, .fallback = "0", .most = 1000000,
+        .help = "Streams of server-sent events at a time; 0 is half of http-connections-max." },
+    [SYNCD_HTTP_HEAD_BYTES_MAX] = {
+        .name = "http-head-bytes-max", .type = SETTING_SIZE, .fallback = "16KiB",
+        .least = 1 << 10, .most = 1 << 20,
+        .help = "Largest HTTP request line with all headers." },
     [SYNCD_HTTP_BODY_BYTES_MAX] = {
         .name = "http-body-bytes-max", .type = SETTING_SIZE, .fallback = "1MiB",
         .least = 1 << 10, .most = 1 << 20, .help = "Largest HTTP request body." },
+    [SYNCD_HTTP_MEMORY_MAX] = {
+        .name = "http-memory-max", .type = SETTING_SIZE, .fallback = "64MiB",
+        .least = 16 << 20, .most = 1LL << 40,
+        .help = "Memory for bodies and for answers that are not read, of all HTTP clients. When it"
+                " runs out, who has taken some the longest is cut off." },
+    [SYNCD_HTTP_HEAD_TIMEOUT] = {
+        .name = "http-head-timeout", .type = SETTING_DURATION, .fallback = "10s", .least = 100,
+        .most = 600 * SECOND_MS,
+        .help = "In which a new HTTP connection must ask something, and the headers of a request"
+                " must arrive." },
+    [SYNCD_HTTP_BODY_TIMEOUT] = {
+        .name = "http-body-timeout", .type = SETTING_DURATION, .fallback = "20s", .least = 100,
+        .most = 600 * SECOND_MS,
+        .help = "In which a request's body must arrive, besides what it takes at"
+                " http-bytes-per-second-min." },
+    [SYNCD_HTTP_IDLE_TIMEOUT] = {
+        .name = "http-idle-timeout", .type = SETTING_DURATION, .fallback = "75s", .least = 100,
+        .most = 3600 * SECOND_MS,
+        .help = "How long an HTTP connection may wait for its next request." },
+    [SYNCD_HTTP_WRITE_TIMEOUT] = {
+        .name = "http-write-timeout", .type = SETTING_DURATION, .fallback = "30s", .least = 100,
+        .most = 600 * SECOND_MS,
+        .help = "A client that reads its answers more slowly than http-bytes-per-second-min for so"
+                " long is cut off." },
+    [SYNCD_HTTP_BYTES_PER_SECOND_MIN] = {
+        .name = "http-bytes-per-second-min", .type = SETTING_SIZE, .fallback = "1KiB", .least = 1,
+        .most = 1 << 30, .help = "The slowest HTTP client that is served." },
     [SYNCD_STORE_CACHE] = {
         .name = "store-cache", .type = SETTING_SIZE, .fallback = "32MiB", .least = 1 << 20,
         .help = "Memory for blocks read from disk." },
@@ -188,6 +231,24 @@ static void read_queue(const struct settings *settings, struct queue_options *op
     options->audit_submits = settings_switch(settings, SYNCD_AUDIT_QUEUE);
 }
 
+static void read_http(const struct settings *settings, struct http_limits *limits)
+{
+    limits->connections = (unsigned)settings_number(settings, SYNCD_HTTP_CONNECTIONS_MAX);
+    limits->connections_per_address =
+        (unsigned)settings_number(settings, SYNCD_HTTP_CONNECTIONS_PER_ADDRESS);
+    limits->requests_per_connection =
+        (unsigned)settings_number(settings, SYNCD_HTTP_REQUESTS_PER_CONNECTION);
+    limits->watches = (unsigned)settings_number(settings, SYNCD_HTTP_WATCHES_MAX);
+    limits->head_bytes = (size_t)settings_number(settings, SYNCD_HTTP_HEAD_BYTES_MAX);
+    limits->body_bytes = (size_t)settings_number(settings, SYNCD_HTTP_BODY_BYTES_MAX);
+    limits->memory_bytes = (size_t)settings_number(settings, SYNCD_HTTP_MEMORY_MAX);
+    limits->head_ms = settings_number(settings, SYNCD_HTTP_HEAD_TIMEOUT);
+    limits->body_ms = settings_number(settings, SYNCD_HTTP_BODY_TIMEOUT);
+    limits->idle_ms = settings_number(settings, SYNCD_HTTP_IDLE_TIMEOUT);
+    limits->write_ms = settings_number(settings, SYNCD_HTTP_WRITE_TIMEOUT);
+    limits->bytes_per_s = (unsigned)settings_number(settings, SYNCD_HTTP_BYTES_PER_SECOND_MIN);
+}
+
 enum err syncd_config_read(const struct settings *settings, struct syncd_config *config,
                            struct why *why)
 {
@@ -203,14 +264,13 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         .log_level = (enum log_level)settings_choice(settings, SYNCD_LOG_LEVEL),
         .rpc_threads = (unsigned)settings_number(settings, SYNCD_RPC_THREADS),
         .rpc_connections_max = (unsigned)settings_number(settings, SYNCD_RPC_CONNECTIONS_MAX),
-        .http_connections_max = (unsigned)settings_number(settings, SYNCD_HTTP_CONNECTIONS_MAX),
         .message_bytes_max = (size_t)settings_number(settings, SYNCD_MESSAGE_BYTES_MAX),
-        .http_body_bytes_max = (size_t)settings_number(settings, SYNCD_HTTP_BODY_BYTES_MAX),
         .store_cache_bytes = (size_t)settings_number(settings, SYNCD_STORE_CACHE),
         .store_write_buffer_bytes = (size_t)settings_number(settings, SYNCD_STORE_WRITE_BUFFER),
         .shutdown_grace_ms = settings_number(settings, SYNCD_SHUTDOWN_GRACE),
     };
     read_queue(settings, &config->queue);
+    read_http(settings, &config->http);
     if (config->rpc_threads == 0)
         config->rpc_threads = threads_by_default();
     if (e == OK && config->http_address != NULL)

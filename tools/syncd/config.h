@@ -3,6 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/queue.h"
+#include "gateway/limits.h"
 #include "tools/settings/settings.h"
 
 /* What syncd can be told: the one table, and what it comes to. */
@@ -12,7 +13,11 @@ enum syncd_setting {
     SYNCD_DATA_DIR, SYNCD_RPC_LISTEN, SYNCD_HTTP_LISTEN, SYNCD_INSECURE_LISTEN_ANYWHERE,
     SYNCD_PORTS_FILE, SYNCD_LOG_FORMAT, SYNCD_LOG_LEVEL, SYNCD_RPC_THREADS,
     SYNCD_MESSAGE_BYTES_MAX, SYNCD_RPC_CONNECTIONS_MAX, SYNCD_HTTP_CONNECTIONS_MAX,
-    SYNCD_HTTP_BODY_BYTES_MAX, SYNCD_STORE_CACHE, SYNCD_STORE_WRITE_BUFFER, SYNCD_LEASE_TTL,
+    SYNCD_HTTP_CONNECTIONS_PER_ADDRESS, SYNCD_HTTP_REQUESTS_PER_CONNECTION,
+    SYNCD_HTTP_WATCHES_MAX, SYNCD_HTTP_HEAD_BYTES_MAX, SYNCD_HTTP_BODY_BYTES_MAX,
+    SYNCD_HTTP_MEMORY_MAX, SYNCD_HTTP_HEAD_TIMEOUT, SYNCD_HTTP_BODY_TIMEOUT,
+    SYNCD_HTTP_IDLE_TIMEOUT, SYNCD_HTTP_WRITE_TIMEOUT, SYNCD_HTTP_BYTES_PER_SECOND_MIN,
+    SYNCD_STORE_CACHE, SYNCD_STORE_WRITE_BUFFER, SYNCD_LEASE_TTL,
     SYNCD_ACK_TIMEOUT, SYNCD_PAUSE_GRACE, SYNCD_BACKOFF_BASE, SYNCD_BACKOFF_CAP, SYNCD_LOOKBACK,
     SYNCD_SAFETY_LAG, SYNCD_ATTEMPTS_MAX, SYNCD_EXPIRIES_MAX, SYNCD_ORGS_MAX,
     SYNCD_KEEP_COMPLETED, SYNCD_KEEP_FAILED, SYNCD_KEEP_RUNS, SYNCD_KEEP_AUDIT,
@@ -28,8 +33,9 @@ struct syncd_config {               /* text is lent by the settings */
     const char *ports_file;         /* NULL: none */
     enum log_format log_format;
     enum log_level log_level;
-    unsigned rpc_threads, rpc_connections_max, http_connections_max;
-    size_t message_bytes_max, http_body_bytes_max, store_cache_bytes, store_write_buffer_bytes;
+    unsigned rpc_threads, rpc_connections_max;
+    struct http_limits http;
+    size_t message_bytes_max, store_cache_bytes, store_write_buffer_bytes;
     int64_t shutdown_grace_ms;
     struct queue_options queue;
 };

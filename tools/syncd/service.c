@@ -139,8 +139,7 @@ static enum err open_gateway(struct service *service, const struct syncd_config 
         .address = config->http_address,
         .registry = service->registry,
         .metrics = service->metrics,
-        .body_bytes_max = config->http_body_bytes_max,
-        .connections_max = config->http_connections_max,
+        .limits = config->http,
     };
 
     if (config->http_address == NULL)

@@ -447,7 +447,7 @@ static void a_body_over_the_limit_is_refused_and_the_refusal_arrives(void **stat
 static void a_body_at_the_limit_is_read(void **state)
 {
     struct fixture *f = *state;
-    const struct gateway_options options = { .body_bytes_max = 64 };
+    const struct gateway_options options = { .limits.body_bytes = 64 };
     char text[400], body[66];
 
     open_gateway(f, &options);
@@ -495,7 +495,7 @@ static void expectations_are_met_or_refused(void **state)
 static void slow_requests_are_told_so_and_idle_connections_end(void **state)
 {
     struct fixture *f = *state;
-    const struct gateway_options options = { .timeout_ms = 100 };
+    const struct gateway_options options = { .limits = { .head_ms = 100, .body_ms = 100, .idle_ms = 100 } };
     struct answer answer;
     int fd;
 
@@ -511,27 +511,66 @@ static void slow_requests_are_told_so_and_idle_connections_end(void **state)
     assert_closed(dial(f));
 }
 
-static void one_connection_too_many_is_told_so(void **state)
+static void one_more_connection_takes_the_place_of_the_longest_idle_one(void **state)
 {
     struct fixture *f = *state;
-    const struct gateway_options options = { .connections_max = 2 };
-    struct answer answer;
+    const struct gateway_options options = { .limits.connections = 2 };
     int first, second, third;
 
     open_gateway(f, &options);
     first = dial(f);
     second = dial(f);
     send_text(first, GET_SYNC);
-    send_text(second, GET_SYNC);
     assert_int_equal(receive(first).status, 200);
+    send_text(second, GET_SYNC);
     assert_int_equal(receive(second).status, 200);
+    third = dial(f);
+    send_text(third, GET_SYNC);
+    assert_int_equal(receive(third).status, 200);
+    assert_closed(first);
+    send_text(second, GET_SYNC);
+    assert_int_equal(receive(second).status, 200);
+    close(second);
+    close(third);
+}
+
+static void one_connection_too_many_is_told_so_when_all_are_at_work(void **state)
+{
+    struct fixture *f = *state;
+    const struct gateway_options options = { .limits.connections = 2 };
+    struct answer answer;
+    int busy[2], third;
+
+    open_gateway(f, &options);
+    for (int i = 0; i < 2; i++) {
+        busy[i] = dial(f);
+        send_text(busy[i], GET("/sync/pause/slow"));
+        sem_wait(&held);
+    }
     third = dial(f);
     answer = receive(third);
     assert_error(&answer, 503, "Service Unavailable");
     assert_non_null(strstr(answer.head, "Retry-After: 1\r\n"));
-    close(first);
-    close(second);
     close(third);
+    close(busy[0]);
+    close(busy[1]);
+}
+
+static void a_connection_ends_after_so_many_requests(void **state)
+{
+    struct fixture *f = *state;
+    const struct gateway_options options = { .limits.requests_per_connection = 2 };
+    struct answer answer;
+    int fd;
+
+    open_gateway(f, &options);
+    fd = dial(f);
+    send_text(fd, GET_SYNC GET_SYNC GET_SYNC);
+    answer = receive(fd);
+    assert_non_null(strstr(answer.head, "Connection: keep-alive\r\n"));
+    answer = receive(fd);
+    assert_non_null(strstr(answer.head, "Connection: close\r\n"));
+    assert_closed(fd);
 }
 
 static void http_1_0_is_answered_and_closed(void **state)
@@ -693,7 +732,9 @@ int main(void)
         TEST(headers_over_the_limit_are_refused),
         TEST(expectations_are_met_or_refused),
         TEST(slow_requests_are_told_so_and_idle_connections_end),
-        TEST(one_connection_too_many_is_told_so),
+        TEST(one_more_connection_takes_the_place_of_the_longest_idle_one),
+        TEST(one_connection_too_many_is_told_so_when_all_are_at_work),
+        TEST(a_connection_ends_after_so_many_requests),
         TEST(http_1_0_is_answered_and_closed),
         TEST(a_peer_that_has_said_all_still_gets_its_answer),
         TEST(a_call_ends_when_its_client_breaks_off),

@@ -1,0 +1,36 @@
+#ifndef GATEWAY_HTTP_HOLDINGS_H
+#define GATEWAY_HTTP_HOLDINGS_H
+
+#include "core/base/list.h"
+
+/* The memory that peers make the server keep: bodies that are not whole, and
+ * answers that nobody has read; and the bodies that it works on. All of it
+ * together is bounded. When it runs out, whoever has made the server keep some
+ * the longest loses it: who sends and reads as fast as he can has it kept for a
+ * moment only. Half of it is never taken from peers, so that much work does not
+ * cost those their connection who keep little. */
+
+struct http_holdings {
+    size_t max;                  /* in */
+    size_t kept, at_work;
+    struct link holders;         /* the longest first */
+};
+
+struct http_holding {
+    struct link link;
+    size_t size;
+};
+
+void http_holdings_init(struct http_holdings *holdings);
+
+void http_holding_init(struct http_holding *holding);
+/* So much is kept for it from now on. */
+void http_holding_set(struct http_holdings *holdings, struct http_holding *holding, size_t size);
+
+bool http_holdings_are_full(const struct http_holdings *holdings);
+/* Who must go so that there is room: never `self`. NULL: there is room, or
+ * there is nobody to take it from. */
+struct http_holding *http_holdings_victim(const struct http_holdings *holdings,
+                                          const struct http_holding *self);
+
+#endif
