@@ -16,12 +16,14 @@
 
 struct channel;
 struct client_end;
+struct tls_client_options; /* see rpc/tls.h */
 
 struct channel_options {
     const char *address;        /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
     size_t message_bytes_max;   /* of an answer; 0: 4 MiB */
     int64_t connect_timeout_ms; /* 0: 10,000 */
     int64_t keepalive_ms;       /* 0: 30,000; pings an idle connection with open calls */
+    const struct tls_client_options *tls; /* lent for channel_open(); NULL: plain text */
 };
 
 /* Gives a channel that connects at its first call, and again (with backoff)

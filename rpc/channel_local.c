@@ -25,7 +25,7 @@ static void start(struct channel *channel, struct client_end *end)
     stream_pair_server(pair)->user = server;
     stream_pair_client(pair)->user = &end->user;
     end->user.stream = stream_pair_client(pair);
-    client_end_send_headers(end, "local");
+    client_end_send_headers(end, "http", "local");
 }
 
 static void close_local(struct channel *channel)

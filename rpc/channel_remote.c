@@ -3,6 +3,7 @@
 #include "rpc/client_end.h"
 #include "rpc/connection.h"
 #include "rpc/resolver.h"
+#include "rpc/tls.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,7 +37,9 @@ struct remote_channel {
     char *address;
     struct addresses addresses;
     struct connection_scratch *scratch;
+    struct tls_context *tls; /* NULL: plain */
 
+    struct remote_connection *opening; /* its TLS handshake is under way; NULL: none */
     struct remote_connection *current; /* NULL: none takes new calls */
     struct link connections;           /* it, and those that are going */
     struct link waiting;               /* ends without a stream */
@@ -68,7 +71,7 @@ static bool attach(struct remote_channel *remote, struct client_end *end)
 {
     if (remote->current == NULL || !connection_request(remote->current->connection, &end->user))
         return false;
-    client_end_send_headers(end, remote->address);
+    client_end_send_headers(end, remote->tls != NULL ? "https" : "http", remote->address);
     return true;
 }
 
@@ -148,13 +151,32 @@ static void on_going(struct connection_owner *owner)
         own->channel->current = NULL;
 }
 
+static void on_open(struct connection_owner *owner)
+{
+    struct remote_connection *own = container_of(owner, struct remote_connection, owner);
+
+    own->channel->opening = NULL;
+    own->channel->current = own;
+    attach_waiting(own->channel);
+}
+
+/* The attempt failed in TLS's handshake: the next address may do better. */
+static void fail_opening(struct remote_channel *remote, const char *reason)
+{
+    remote->opening = NULL;
+    note_failure(remote, reason);
+    try_next_address(remote);
+}
+
 static void on_closed(struct connection_owner *owner, const char *reason)
 {
     struct remote_connection *own = container_of(owner, struct remote_connection, owner);
     struct remote_channel *remote = own->channel;
 
     on_going(owner);
-    if (connection_is_up(own->connection)) {
+    if (remote->opening == own) {
+        fail_opening(remote, reason);
+    } else if (connection_is_up(own->connection)) {
         remote->backoff_ms = 0;
     } else { /* it answers, but not in HTTP/2 */
         note_failure(remote, reason);
@@ -164,7 +186,8 @@ static void on_closed(struct connection_owner *owner, const char *reason)
     free(own);
 }
 
-static const struct connection_owner_ops connection_ops = { .on_going = on_going,
+static const struct connection_owner_ops connection_ops = { .on_open = on_open,
+                                                            .on_going = on_going,
                                                             .on_closed = on_closed };
 
 static void open_connection(struct remote_channel *remote, int fd)
@@ -175,6 +198,7 @@ static void open_connection(struct remote_channel *remote, int fd)
         .scratch = remote->scratch,
         .limits = { remote->options.connect_timeout_ms, STALL_MS, remote->options.keepalive_ms },
         .h2 = { H2_CLIENT, 0, HEADER_BYTES_MAX },
+        .tls = remote->tls,
         .owner = &own->owner,
     };
 
@@ -190,7 +214,10 @@ static void open_connection(struct remote_channel *remote, int fd)
         return;
     }
     list_append(&remote->connections, &own->link);
-    remote->current = own;
+    if (connection_is_open(own->connection))
+        remote->current = own;
+    else
+        remote->opening = own;
 }
 
 static void finish_attempt(struct remote_channel *remote)
@@ -199,10 +226,10 @@ static void finish_attempt(struct remote_channel *remote)
 
     stop_attempt(remote, true);
     open_connection(remote, fd);
-    if (remote->current != NULL) {
+    if (remote->current != NULL)
         attach_waiting(remote);
+    if (remote->current != NULL || remote->opening != NULL)
         return;
-    }
     note_failure(remote, "out of memory");
     fail_waiting(remote);
 }
@@ -275,7 +302,7 @@ static void on_resolved(struct resolver_owner *owner, enum err e, const struct a
 
 static bool is_trying(const struct remote_channel *remote)
 {
-    return remote->connecting >= 0 || remote->resolver != NULL;
+    return remote->connecting >= 0 || remote->resolver != NULL || remote->opening != NULL;
 }
 
 static void start_attempt(struct remote_channel *remote)
@@ -319,7 +346,7 @@ static void close_remote(struct channel *channel)
         connection_close(own->connection);
         free(own);
     }
-    remote->current = NULL;
+    remote->current = remote->opening = NULL;
 }
 
 static void free_remote(struct channel *channel)
@@ -327,6 +354,7 @@ static void free_remote(struct channel *channel)
     struct remote_channel *remote = remote_of(channel);
 
     connection_scratch_free(remote->scratch);
+    tls_context_free(remote->tls);
     free(remote->address);
     free(remote);
 }
@@ -354,7 +382,10 @@ static enum err read_address(struct remote_channel *remote, struct why *why)
 static enum err open_remote(struct remote_channel *remote, struct loop *loop,
                             const struct channel_options *options, struct why *why)
 {
+    enum err e;
+
     remote->options = *options;
+    remote->options.tls = NULL; /* lent for now only */
     if (remote->options.connect_timeout_ms <= 0)
         remote->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     if (remote->options.keepalive_ms <= 0)
@@ -368,7 +399,10 @@ static enum err open_remote(struct remote_channel *remote, struct loop *loop,
     remote->scratch = connection_scratch_new();
     if (remote->address == NULL || remote->scratch == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
-    return read_address(remote, why);
+    e = read_address(remote, why);
+    if (e == OK && options->tls != NULL)
+        e = tls_client_new(options->tls, options->address, &remote->tls, why);
+    return e;
 }
 
 enum err channel_open(struct loop *loop, const struct channel_options *options,

@@ -147,7 +147,7 @@ static int64_t time_left_ms(const struct client_end *end)
     return left_ms > 0 ? left_ms : 1;
 }
 
-void client_end_send_headers(struct client_end *end, const char *authority)
+void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority)
 {
     enum { OWN_HEADERS = 8 };
     struct stream *stream = end->user.stream;
@@ -163,7 +163,7 @@ void client_end_send_headers(struct client_end *end, const char *authority)
         return;
     }
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT(":method", "POST");
-    headers[count++] = (struct stream_header)STREAM_HEADER_TEXT(":scheme", "http");
+    headers[count++] = (struct stream_header)STREAM_HEADER(":scheme", bytes_of_text(scheme));
     headers[count++] = (struct stream_header)STREAM_HEADER(":path", bytes_of_text(end->call->path));
     headers[count++] = (struct stream_header)STREAM_HEADER(":authority", bytes_of_text(authority));
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT("te", "trailers");

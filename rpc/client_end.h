@@ -77,7 +77,7 @@ void client_end_enter(struct client_end *end);
 void client_end_leave(struct client_end *end);
 
 /* Sends the request's headers; the end has its stream, the stream its user. */
-void client_end_send_headers(struct client_end *end, const char *authority);
+void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority);
 
 /* Ends the call; its on_done() runs at once, or from the loop. */
 void client_end_finish(struct client_end *end, const struct rpc_status *status);

@@ -22,6 +22,7 @@ static void tear_down(struct connection *connection)
     h2_session_free(session);
     if (!connection->closing)
         connection->options.owner->ops->on_closed(connection->options.owner, connection->reason);
+    transport_close(&connection->transport);
     buffer_clear(&connection->unsent, 0);
 }
 
@@ -111,6 +112,7 @@ static void discard(struct connection *connection)
 {
     connection_stop_io(connection);
     h2_session_free(connection->session);
+    transport_close(&connection->transport);
     free_connection(connection);
 }
 
@@ -119,12 +121,14 @@ struct connection *connection_open(int fd, const struct connection_options *opti
     struct connection *connection = calloc(1, sizeof *connection);
     const int on = 1;
 
-    if (connection == NULL) {
+    if (connection == NULL ||
+        !transport_open(&connection->transport, fd, options->tls, TRANSPORT_HTTP2)) {
+        free(connection);
         close(fd);
         return NULL;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    connection->fd = fd;
+    connection->is_open = options->tls == NULL;
     connection->options = *options;
     connection->options.scratch->holds++;
     connection->h2_owner.ops = &h2_ops;
@@ -142,6 +146,16 @@ bool connection_request(struct connection *connection, struct stream_user *user)
 {
     return connection->session != NULL && connection->reason == NULL &&
            h2_session_request(connection->session, user);
+}
+
+bool connection_is_open(const struct connection *connection)
+{
+    return connection->is_open;
+}
+
+const char *connection_peer_name(const struct connection *connection)
+{
+    return transport_peer_name(&connection->transport);
 }
 
 bool connection_is_up(const struct connection *connection)

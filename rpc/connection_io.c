@@ -1,12 +1,8 @@
 #include "rpc/connection_state.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-/* Bytes to and from the peer. transport_read() and transport_write() are all that
- * knows how they get there. */
+/* Bytes between the session and the transport. */
 
 enum {
     READS_PER_TURN = 4,       /* then others have their turn */
@@ -14,35 +10,36 @@ enum {
     BACKLOG_MAX = 2000,       /* frames behind a blocked socket: stop reading */
 };
 
-/* ---- The transport. ---- */
+/* ---- Waiting. ---- */
 
-enum transport { TRANSPORT_DONE, TRANSPORT_BLOCKED, TRANSPORT_CLOSED };
-
-static enum transport outcome_of(ssize_t result)
+static void close_by_peer(struct connection *connection)
 {
-    if (result > 0)
-        return TRANSPORT_DONE;
-    if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return TRANSPORT_BLOCKED;
-    return TRANSPORT_CLOSED;
+    connection_give_up(connection, transport_why(&connection->transport));
 }
 
-static enum transport transport_read(struct connection *connection, uint8_t *data, size_t room,
-                                     size_t *size)
+static void note_progress(struct connection *connection)
 {
-    ssize_t result = recv(connection->fd, data, room, 0);
-
-    *size = result > 0 ? (size_t)result : 0;
-    return outcome_of(result);
+    if (connection->transport.sent != connection->sent)
+        connection->progress_ms = loop_mono_ms();
+    connection->sent = connection->transport.sent;
 }
 
-static enum transport transport_write(struct connection *connection, struct bytes bytes,
-                                      size_t *size)
+/* True if the transport keeps nothing back. */
+static bool is_sent(struct connection *connection)
 {
-    ssize_t result = send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+    enum transport_outcome outcome = transport_flush(&connection->transport);
 
-    *size = result > 0 ? (size_t)result : 0;
-    return outcome_of(result);
+    note_progress(connection);
+    if (outcome == TRANSPORT_CLOSED)
+        close_by_peer(connection);
+    else if (outcome == TRANSPORT_BLOCKED)
+        event_add(connection->writable, NULL);
+    return outcome == TRANSPORT_DONE;
+}
+
+bool connection_has_unsent(const struct connection *connection)
+{
+    return buffer_size(&connection->unsent) > 0 || transport_has_unsent(&connection->transport);
 }
 
 /* ---- Output. ---- */
@@ -60,19 +57,19 @@ static bool write_bytes(struct connection *connection, struct bytes bytes)
 {
     while (bytes.size > 0) {
         size_t size;
-        enum transport outcome = transport_write(connection, bytes, &size);
+        enum transport_outcome outcome = transport_write(&connection->transport, bytes, &size);
         if (outcome == TRANSPORT_CLOSED) {
-            connection_give_up(connection, "the peer closed the connection");
+            close_by_peer(connection);
             return false;
         }
         if (outcome == TRANSPORT_BLOCKED) {
             keep_unsent(connection, bytes);
             return false;
         }
-        connection->progress_ms = loop_mono_ms();
+        note_progress(connection);
         bytes = bytes_of(bytes.data + size, bytes.size - size);
     }
-    return true;
+    return is_sent(connection);
 }
 
 static bool write_unsent(struct connection *connection)
@@ -81,18 +78,19 @@ static bool write_unsent(struct connection *connection)
 
     while (buffer_size(unsent) > 0) {
         size_t size;
-        enum transport outcome = transport_write(connection, buffer_bytes(unsent), &size);
+        enum transport_outcome outcome =
+            transport_write(&connection->transport, buffer_bytes(unsent), &size);
         if (outcome == TRANSPORT_CLOSED)
-            connection_give_up(connection, "the peer closed the connection");
+            close_by_peer(connection);
         else if (outcome == TRANSPORT_BLOCKED)
             event_add(connection->writable, NULL);
         if (outcome != TRANSPORT_DONE)
             return false;
-        connection->progress_ms = loop_mono_ms();
+        note_progress(connection);
         buffer_take(unsent, size);
     }
     buffer_clear(unsent, 0);
-    return true;
+    return is_sent(connection);
 }
 
 /* False once the session has no more to say for now. */
@@ -118,7 +116,7 @@ static void linger(struct connection *connection)
         return;
     connection->lingering = connection->finished = true;
     connection->lingering_ms = loop_mono_ms();
-    shutdown(connection->fd, SHUT_WR);
+    transport_shut_down(&connection->transport);
 }
 
 static void write_output(struct connection *connection)
@@ -126,7 +124,7 @@ static void write_output(struct connection *connection)
     struct buffer *out = &connection->options.scratch->out;
     bool more = true;
 
-    if (!write_unsent(connection))
+    if (!connection->is_open || !write_unsent(connection))
         return;
     while (more && connection->reason == NULL) {
         buffer_clear(out, 2 * GATHER_BYTES);
@@ -139,27 +137,69 @@ static void write_output(struct connection *connection)
         linger(connection);
 }
 
+/* What the transport has in hand already makes no socket readable. */
+static void read_again(struct connection *connection)
+{
+    if (transport_has_input(&connection->transport))
+        event_active(connection->readable, EV_READ, 0);
+}
+
 /* A server that cannot write must not go on reading what makes it write more.
  * A client always reads, so that two that wait for each other get on. */
 static void choose_reading(struct connection *connection)
 {
-    bool blocked = buffer_size(&connection->unsent) > 0 &&
-                   connection->options.h2.role == H2_SERVER &&
+    bool blocked = connection_has_unsent(connection) && connection->options.h2.role == H2_SERVER &&
                    h2_session_backlog(connection->session) > BACKLOG_MAX;
 
     if (blocked == !connection->is_reading)
         return;
     connection->is_reading = !blocked;
-    if (blocked)
+    if (blocked) {
         event_del(connection->readable);
+        return;
+    }
+    event_add(connection->readable, NULL);
+    read_again(connection);
+}
+
+/* ---- The handshake. ---- */
+
+/* An alert may be on its way to the peer: let it arrive. */
+static void fail_handshake(struct connection *connection)
+{
+    if (connection->options.h2.role == H2_SERVER)
+        linger(connection);
     else
-        event_add(connection->readable, NULL);
+        close_by_peer(connection);
+}
+
+/* A step of it. False: not over yet, or failed. */
+static bool shake_hands(struct connection *connection)
+{
+    enum transport_outcome outcome;
+
+    if (connection->is_open || connection->finished)
+        return true;
+    outcome = transport_handshake(&connection->transport);
+    if (outcome == TRANSPORT_CLOSED)
+        fail_handshake(connection);
+    else
+        is_sent(connection);
+    if (outcome != TRANSPORT_DONE)
+        return false;
+    connection->is_open = true;
+    connection_post_flush(connection);
+    read_again(connection);
+    if (connection->options.owner->ops->on_open != NULL)
+        connection->options.owner->ops->on_open(connection->options.owner);
+    return true;
 }
 
 static void flush_now(struct connection *connection)
 {
     connection_enter(connection);
-    if (connection->session != NULL && connection->reason == NULL && !connection->closing) {
+    if (connection->session != NULL && connection->reason == NULL && !connection->closing &&
+        shake_hands(connection)) {
         write_output(connection);
         choose_reading(connection);
     }
@@ -197,9 +237,10 @@ static void read_input(struct connection *connection)
 
     for (unsigned i = 0; i < READS_PER_TURN; i++) {
         size_t size;
-        enum transport outcome = transport_read(connection, scratch->in, sizeof scratch->in, &size);
+        enum transport_outcome outcome =
+            transport_read(&connection->transport, scratch->in, sizeof scratch->in, &size);
         if (outcome == TRANSPORT_CLOSED)
-            connection_give_up(connection, "the peer closed the connection");
+            close_by_peer(connection);
         if (outcome != TRANSPORT_DONE)
             return;
         if (connection->finished)
@@ -221,7 +262,11 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     connection_enter(connection);
-    read_input(connection);
+    if (shake_hands(connection)) {
+        read_input(connection);
+        is_sent(connection); /* what reading made the transport say */
+        read_again(connection);
+    }
     connection_leave(connection);
 }
 
@@ -232,8 +277,9 @@ bool connection_start_io(struct connection *connection)
     connection->flush.run = flush;
     connection->is_reading = true;
     connection->readable =
-        event_new(base, connection->fd, EV_READ | EV_PERSIST, on_readable, connection);
-    connection->writable = event_new(base, connection->fd, EV_WRITE, on_writable, connection);
+        event_new(base, connection->transport.fd, EV_READ | EV_PERSIST, on_readable, connection);
+    connection->writable =
+        event_new(base, connection->transport.fd, EV_WRITE, on_writable, connection);
     return connection->readable != NULL && connection->writable != NULL &&
            event_add(connection->readable, NULL) == 0;
 }
@@ -244,5 +290,4 @@ void connection_stop_io(struct connection *connection)
         event_free(connection->readable);
     if (connection->writable != NULL)
         event_free(connection->writable);
-    close(connection->fd);
 }

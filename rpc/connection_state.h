@@ -22,7 +22,9 @@ struct connection {
     struct h2_owner h2_owner;
     struct connection_options options;
     struct h2_session *session; /* NULL: torn down */
-    int fd;
+    struct transport transport;
+    uint64_t sent; /* by it, when last looked at */
+    bool is_open;  /* its handshake is over */
     struct event *readable, *writable;
     bool is_reading;
     struct buffer unsent; /* what the socket did not take */
@@ -50,8 +52,9 @@ void connection_give_up(struct connection *connection, const char *reason);
 
 /* Reads and writes from now on. False if out of memory. */
 bool connection_start_io(struct connection *connection);
-/* Closes the socket. */
 void connection_stop_io(struct connection *connection);
+/* Something waits for the peer to read. */
+bool connection_has_unsent(const struct connection *connection);
 /* Output is gathered and written at the end of this turn of the loop. */
 void connection_post_flush(struct connection *connection);
 

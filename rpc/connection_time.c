@@ -38,19 +38,24 @@ static void look_after(struct connection *connection)
     const struct connection_limits *limits = &connection->options.limits;
     int64_t now_ms = loop_mono_ms();
 
-    if (!h2_session_is_up(connection->session) &&
+    if (!h2_session_is_up(connection->session) && !connection->lingering &&
         now_ms - connection->opened_ms > limits->handshake_ms) {
         connection_give_up(connection, "the peer did not begin to speak HTTP/2 in time");
         return;
     }
-    if (buffer_size(&connection->unsent) > 0 &&
-        now_ms - connection->progress_ms > limits->stall_ms) {
+    if (connection_has_unsent(connection) && now_ms - connection->progress_ms > limits->stall_ms) {
         connection_give_up(connection, "the peer does not read");
+        return;
+    }
+    if (now_ms - limits->stall_ms > transport_stuck_since_ms(&connection->transport)) {
+        connection_give_up(connection, "the peer stopped in the middle of a record");
         return;
     }
     if (connection->lingering) {
         if (now_ms - connection->lingering_ms > LINGER_MS)
-            connection_give_up(connection, "the connection has ended");
+            connection_give_up(connection, connection->is_open
+                                               ? "the connection has ended"
+                                               : transport_why(&connection->transport));
         return;
     }
     h2_session_sweep(connection->session, connection->tick_ms, limits->stall_ms);

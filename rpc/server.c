@@ -15,6 +15,7 @@
  * its listener, its connections and its calls. */
 
 enum {
+    ACTOR_SIZE = 5 + TRANSPORT_PEER_NAME_SIZE, /* longer than with an address */
     THREADS_MAX = 64,
     DRAIN_LOOK_MS = 10,
     DRAIN_PATIENCE_MS = 10 * 1000, /* then the log says what it still waits for */
@@ -27,7 +28,8 @@ struct server_connection {
     struct server_thread *thread;
     struct connection *connection;
     struct link link;
-    char actor[ADDRESS_TEXT_SIZE + 16];
+    char actor[ACTOR_SIZE];
+    bool has_called;
 };
 
 struct server_thread {
@@ -79,10 +81,22 @@ static void set_defaults(struct rpc_server_options *options)
 
 /* ---- Connections. ---- */
 
+/* Who calls is known once the handshake is over. */
+static void name_caller(struct server_connection *own)
+{
+    const char *name = connection_peer_name(own->connection);
+
+    own->has_called = true;
+    if (name != NULL)
+        snprintf(own->actor, sizeof own->actor, "cert:%s", name);
+}
+
 static struct stream_user *accept_stream(struct connection_owner *owner, struct stream *stream)
 {
     struct server_connection *own = container_of(owner, struct server_connection, owner);
 
+    if (!own->has_called)
+        name_caller(own);
     return call_pool_accept(own->thread->calls, stream, own->actor);
 }
 
@@ -113,6 +127,7 @@ static struct connection *open_connection(struct server_connection *own, int fd)
         .scratch = own->thread->scratch,
         .limits = { server->handshake_timeout_ms, server->write_timeout_ms, server->keepalive_ms },
         .h2 = { H2_SERVER, server->streams_max, server->header_bytes_max },
+        .tls = server->tls,
         .owner = &own->owner,
     };
 

@@ -6,19 +6,23 @@
 #include <stdint.h>
 
 /* A gRPC server on a TCP address: I/O threads with a loop and a listener each
- * (SO_REUSEPORT); a connection lives and dies on one of them. */
+ * (SO_REUSEPORT); a connection lives and dies on one of them. Callers that
+ * must show a certificate are known to methods as "cert:" and its common name,
+ * others as "anonymous@" and their address. */
 
 struct rpc_server;
+struct tls_context; /* see rpc/tls.h */
 
 struct rpc_server_options {
     const char *address;                 /* "127.0.0.1:9470"; port 0: any free one */
     const struct rpc_registry *registry; /* borrowed */
+    struct tls_context *tls;             /* borrowed; NULL: plain */
     unsigned threads;                    /* 0: 1 */
     size_t message_bytes_max;            /* of a request; 0: 4 MiB */
     unsigned connections_max;            /* 0: 10,000, all threads together */
     unsigned streams_max;                /* per connection; 0: 256 */
     size_t header_bytes_max;             /* 0: 16 KiB */
-    int64_t handshake_timeout_ms;        /* preface and first SETTINGS; 0: 10,000 */
+    int64_t handshake_timeout_ms;        /* TLS, preface and first SETTINGS; 0: 10,000 */
     int64_t write_timeout_ms;            /* no progress while something waits; 0: 30,000 */
     int64_t keepalive_ms;                /* 0: 60,000; pings an idle connection */
 };

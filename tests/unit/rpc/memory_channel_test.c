@@ -100,7 +100,7 @@ static void start(struct channel *channel, struct client_end *end)
     struct memory_channel *memory = container_of(channel, struct memory_channel, base);
 
     assert_true(h2_session_request(memory->client, &end->user));
-    client_end_send_headers(end, "memory");
+    client_end_send_headers(end, "http", "memory");
 }
 
 static void close_memory(struct channel *channel)
