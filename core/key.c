@@ -263,8 +263,8 @@ struct key key_timer(const struct timer *timer)
 
 bool key_timer_read(struct bytes key, struct timer *timer)
 {
-    if (key.size <= TIMER_HEAD_SIZE)
-        return false;
+    if (key.size <= TIMER_HEAD_SIZE || key.data[SLOT_SIZE] > 0x7f)
+        return false;    /* no time is negative */
     *timer = (struct timer){ .due_ms = (int64_t)number_at(key, 1, 8),
                              .kind = (enum timer_kind)key.data[9],
                              .org = { key.data[0], (uint32_t)number_at(key, 10, 4) } };

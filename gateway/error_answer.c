@@ -53,7 +53,7 @@ static const struct reason *find_reason(int status)
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].status == status)
             return &reasons[i];
-    assert(!"a status that we never send");
+    assert(false && "a status that we never send");
     return &reasons[0];
 }
 

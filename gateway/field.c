@@ -115,7 +115,7 @@ size_t field_value_size(const ProtobufCFieldDescriptor *field)
     case PROTOBUF_C_TYPE_BYTES:
         return sizeof(ProtobufCBinaryData);
     default:
-        assert(!"a type that protobuf-c does not know");
+        assert(false && "a type that protobuf-c does not know");
         return 0;
     }
 }

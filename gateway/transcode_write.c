@@ -117,7 +117,7 @@ static void write_value(struct json_writer *writer, const ProtobufCFieldDescript
     else if (field->type == PROTOBUF_C_TYPE_UINT64)
         json_uint(writer, *(const uint64_t *)value);
     else
-        assert(!"transcode_knows() says no to this type");
+        assert(false && "transcode_knows() says no to this type");
 }
 
 static bool is_absent(const ProtobufCFieldDescriptor *field, const void *value)

@@ -97,6 +97,12 @@ static void end_at_whole_character(char *text)
     }
 }
 
+static void copy_text(char *to, size_t size, const char *from)
+{
+    if ((size_t)snprintf(to, size, "%s", from) >= size)
+        end_at_whole_character(to);
+}
+
 void rpc_status_set(struct rpc_status *status, enum rpc_code code, const char *format, ...)
 {
     va_list arguments;
@@ -180,10 +186,9 @@ static void unpack_violation(struct rpc_status *status, const ProtobufCBinaryDat
         return;
     if (bad_request->n_field_violations > 0) {
         const Google__Rpc__BadRequest__FieldViolation *first = bad_request->field_violations[0];
-        snprintf(status->violation.field, sizeof status->violation.field, "%s", first->field);
-        snprintf(status->violation.description, sizeof status->violation.description, "%s",
-                 first->description);
-        end_at_whole_character(status->violation.description);
+        copy_text(status->violation.field, sizeof status->violation.field, first->field);
+        copy_text(status->violation.description, sizeof status->violation.description,
+                  first->description);
     }
     google__rpc__bad_request__free_unpacked(bad_request, NULL);
 }
@@ -197,9 +202,10 @@ static void unpack_retry_after(struct rpc_status *status, const ProtobufCBinaryD
         return;
     if (retry_info->retry_delay != NULL) {
         int64_t seconds = retry_info->retry_delay->seconds;
+        int32_t nanos = retry_info->retry_delay->nanos;
         /* A day is as good as for ever, and does not overflow. */
-        if (seconds >= 0 && seconds <= 86400)
-            status->retry_after_ms = seconds * 1000 + retry_info->retry_delay->nanos / 1000000;
+        if (seconds >= 0 && seconds <= 86400 && nanos >= 0 && nanos < 1000000000)
+            status->retry_after_ms = seconds * 1000 + nanos / 1000000;
     }
     google__rpc__retry_info__free_unpacked(retry_info, NULL);
 }

@@ -183,6 +183,9 @@ static void what_is_no_timer_is_not_read_as_one(void **state)
     (void)state;
     for (size_t size = 0; size < backoff.size; size++)
         assert_false(key_timer_read(bytes_of(backoff.data, size), &timer));
+    backoff.data[1] = 0x80;
+    assert_false(key_timer_read(key_bytes(&backoff), &timer));
+    backoff.data[1] = 0;
     backoff.data[9] = 99;
     assert_false(key_timer_read(key_bytes(&backoff), &timer));
 }

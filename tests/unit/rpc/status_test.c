@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 #include "rpc/status.h"
 
 static void every_error_has_its_code(void **state)
@@ -81,6 +83,43 @@ static void broken_details_are_ignored(void **state)
     assert_int_equal(status.retry_after_ms, 0);
 }
 
+/* A status with a delay of some other server, as it travels. */
+static struct bytes pack_delay(int64_t seconds, int32_t nanos, struct arena *mem)
+{
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Rpc__RetryInfo info = GOOGLE__RPC__RETRY_INFO__INIT;
+    Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT, *details[] = { &any };
+    Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+    uint8_t *bytes = arena_alloc(mem, 256);
+
+    delay.seconds = seconds;
+    delay.nanos = nanos;
+    info.retry_delay = &delay;
+    any.type_url = (char *)"type.googleapis.com/google.rpc.RetryInfo";
+    any.value.data = arena_alloc(mem, 64);
+    any.value.len = google__rpc__retry_info__pack(&info, any.value.data);
+    status.n_details = 1;
+    status.details = details;
+    return bytes_of(bytes, google__rpc__status__pack(&status, bytes));
+}
+
+static void a_delay_that_is_none_is_ignored(void **state)
+{
+    struct arena *mem = arena_new(1 << 16);
+    struct rpc_status status = { .code = RPC_UNAVAILABLE };
+
+    (void)state;
+    rpc_status_unpack(&status, pack_delay(2, 500000000, mem));
+    assert_int_equal(status.retry_after_ms, 2500);
+    status.retry_after_ms = 0;
+    rpc_status_unpack(&status, pack_delay(0, -2000000, mem));
+    rpc_status_unpack(&status, pack_delay(0, 1000000000, mem));
+    rpc_status_unpack(&status, pack_delay(-1, 0, mem));
+    rpc_status_unpack(&status, pack_delay(INT64_MAX, 0, mem));
+    assert_int_equal(status.retry_after_ms, 0);
+    arena_free(mem);
+}
+
 static void a_long_message_is_cut_between_characters(void **state)
 {
     char text[300], *end = text;
@@ -114,6 +153,7 @@ int main(void)
         cmocka_unit_test(the_field_and_the_delay_survive_packing),
         cmocka_unit_test(a_status_without_details_packs_to_nothing),
         cmocka_unit_test(broken_details_are_ignored),
+        cmocka_unit_test(a_delay_that_is_none_is_ignored),
         cmocka_unit_test(a_long_message_is_cut_between_characters),
         cmocka_unit_test(every_code_has_its_name),
     };

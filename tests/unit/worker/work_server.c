@@ -135,7 +135,7 @@ static void see(struct work_server *server, struct rpc_call *call,
     case SYNC__V1__WORK_REQUEST__MESSAGE_FAIL:
     case SYNC__V1__WORK_REQUEST__MESSAGE__NOT_SET:
     case _SYNC__V1__WORK_REQUEST__MESSAGE__CASE_IS_INT_SIZE:
-        assert(!"nothing here fails");
+        assert(false && "nothing here fails");
     }
     answer_report(server, call, request->id);
 }
