@@ -62,18 +62,23 @@ const char *call_metadata(struct rpc_call *call, const char *name, size_t *size)
 
 const char *call_metadata_at(struct rpc_call *call, const char *name, size_t index, size_t *size)
 {
+    const struct bytes name_bytes = bytes_of_text(name);
     struct bytes value = { NULL, 0 };
 
     for (struct call_metadata *entry = call->metadata.first; entry != NULL; entry = entry->next)
-        if (strcmp(entry->name, name) == 0 && index-- == 0) {
-            value = entry->value;
+        if (strcmp(entry->name, name) == 0 &&
+            grpc_value_at(name_bytes, entry->value, &index, &value))
             break;
-        }
-    if (value.data != NULL && grpc_name_is_binary(bytes_of_text(name)))
+    if (value.data != NULL && grpc_name_is_binary(name_bytes))
         value = grpc_binary_decode(value, call->arena);
     if (size != NULL)
         *size = value.size;
     return (const char *)value.data;
+}
+
+bool call_message_was_compressed(struct rpc_call *call)
+{
+    return call->message_was_compressed;
 }
 
 int64_t call_time_left_ms(struct rpc_call *call)

@@ -36,7 +36,8 @@ const struct rpc_service *call_service(struct rpc_call *call);
 /* First value of a request header; NULL if absent. ASCII names in lower case;
  * "-bin" values come decoded, their size in *size (may be NULL). */
 const char *call_metadata(struct rpc_call *call, const char *name, size_t *size);
-/* The same for a header that came several times: 0 is the first. */
+/* The same for a header that came several times, or a "-bin" one with several
+ * values joined by commas: 0 is the first. */
 const char *call_metadata_at(struct rpc_call *call, const char *name, size_t index, size_t *size);
 
 /* Milliseconds until the caller's deadline; INT64_MAX if it set none. */
@@ -76,10 +77,26 @@ void call_on_writable(struct rpc_call *call, void (*on_writable)(struct rpc_call
 void call_finish(struct rpc_call *call);
 void call_fail(struct rpc_call *call, const struct rpc_status *status);
 void call_fail_err(struct rpc_call *call, enum err e, const struct why *why);
+/* The same with a text of up to 32 KiB and details: a packed google.rpc.Status,
+ * as it is (empty: none), also up to 32 KiB. What the caller does not take (it
+ * says how large headers may be) is cut from the text; details go whole or not
+ * at all. */
+void call_fail_with(struct rpc_call *call, enum rpc_code code, struct bytes text,
+                    struct bytes details);
 
-/* Metadata of the answer. Initial: before the first message. `-bin` values are
- * encoded here. */
+/* Which of the messages sent from now on are compressed, if the caller accepts
+ * gzip or deflate. The coding is announced with the initial metadata: what was
+ * not to be compressed then, never is. AUTO, the default, does as the caller
+ * does: only one that compresses gets compressed answers, those above 1 KiB. */
+void call_compress(struct rpc_call *call, enum rpc_compress compress);
+/* Whether the last message that came was sent compressed. */
+bool call_message_was_compressed(struct rpc_call *call);
+
+/* Metadata of the answer, up to 64 KiB each (the rest is left out). Initial:
+ * before the first message. `-bin` values are encoded here. */
 void call_add_initial(struct rpc_call *call, const char *name, struct bytes value);
 void call_add_trailer(struct rpc_call *call, const char *name, struct bytes value);
+/* Sends the initial metadata now; otherwise the first message, or the end, does. */
+void call_send_initial(struct rpc_call *call);
 
 #endif

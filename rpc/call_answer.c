@@ -1,5 +1,7 @@
+#include "rpc/call_pool.h"
 #include "rpc/call_state.h"
 #include "rpc/grpc_header.h"
+#include "rpc/grpc_message.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -26,13 +28,25 @@ static size_t put_metadata(struct stream_header *headers, const struct call_meta
     return count;
 }
 
+/* Who compresses is told so in kind: that the caller could expand an answer does
+ * not say that its network is slower than both sides' processors. */
+static enum grpc_coding choose_coding(const struct rpc_call *call)
+{
+    bool as_asked = call->compress == RPC_COMPRESS_ALWAYS ||
+                    (call->compress == RPC_COMPRESS_AUTO && call->coding != GRPC_IDENTITY);
+
+    return as_asked ? call->accepted : GRPC_IDENTITY;
+}
+
 static void send_headers(struct rpc_call *call)
 {
+    enum { OWN_HEADERS = 3 };
     struct stream_header some[8], *headers = some;
-    const size_t needed = call->initial.count + 2;
+    const size_t needed = call->initial.count + OWN_HEADERS;
     size_t count = 0;
 
     call->headers_sent = true;
+    call->answer_coding = choose_coding(call);
     if (call->user.stream == NULL)
         return;
     if (needed > sizeof some / sizeof some[0])
@@ -43,6 +57,9 @@ static void send_headers(struct rpc_call *call)
     }
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT(":status", "200");
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT("content-type", "application/grpc");
+    if (call->answer_coding != GRPC_IDENTITY)
+        headers[count++] = (struct stream_header)STREAM_HEADER(
+            "grpc-encoding", grpc_coding_name(call->answer_coding));
     count += put_metadata(headers + count, &call->initial);
     call->user.stream->ops->send_headers(call->user.stream, headers, count, false);
 }
@@ -50,23 +67,12 @@ static void send_headers(struct rpc_call *call)
 /* Status and trailing metadata; `count` headers are there already. */
 static size_t put_status(struct rpc_call *call, struct stream_header *headers, size_t count)
 {
-    const struct rpc_status *status = call->status;
-    struct bytes details;
-
     headers[count++] = (struct stream_header)STREAM_HEADER("grpc-status", code_text(call->code));
-    if (status != NULL && status->message[0] != '\0') {
-        struct bytes text = grpc_message_encode(bytes_of_text(status->message), call->arena);
-        if (text.data != NULL)
-            headers[count++] = (struct stream_header)STREAM_HEADER("grpc-message", text);
-    }
-    if (status != NULL) {
-        details = rpc_status_pack(status, call->arena);
-        if (details.size > 0)
-            details = grpc_binary_encode(details, call->arena);
-        if (details.size > 0)
-            headers[count++] =
-                (struct stream_header)STREAM_HEADER("grpc-status-details-bin", details);
-    }
+    if (call->status_text.size > 0)
+        headers[count++] = (struct stream_header)STREAM_HEADER("grpc-message", call->status_text);
+    if (call->status_details.size > 0)
+        headers[count++] =
+            (struct stream_header)STREAM_HEADER("grpc-status-details-bin", call->status_details);
     return count + put_metadata(headers + count, &call->trailers);
 }
 
@@ -81,8 +87,7 @@ static void send_trailers_only(struct rpc_call *call)
     };
     struct stream *stream = call->user.stream;
     struct stream_header *headers =
-        arena_alloc(call->arena, (STATUS_HEADERS_MAX + call->initial.count + call->trailers.count) *
-                                     sizeof *headers);
+        arena_alloc(call->arena, (STATUS_HEADERS_MAX + call->trailers.count) * sizeof *headers);
     size_t count = 0;
 
     call->headers_sent = true;
@@ -92,7 +97,6 @@ static void send_trailers_only(struct rpc_call *call)
     }
     headers[count++] = bare[0];
     headers[count++] = bare[1];
-    count += put_metadata(headers + count, &call->initial);
     count = put_status(call, headers, count);
     stream->ops->send_headers(stream, headers, count, true);
 }
@@ -148,19 +152,17 @@ static void drop_pending(struct rpc_call *call)
         call->user.stream->ops->consume(call->user.stream, size);
 }
 
-void call_end(struct rpc_call *call, const struct rpc_status *status)
+/* Trailers without headers are for failures (PROTOCOL-HTTP2, Responses), and
+ * would turn initial metadata into trailing. */
+static void end(struct rpc_call *call, enum rpc_code code)
 {
-    if (call_is_over(call))
-        return;
     call->ended = true;
-    call->code = status->code;
-    if (status->code != RPC_OK)
-        call->status = arena_copy(call->arena, status, sizeof *status);
+    call->code = code;
     loop_timer_stop(call_loop(call), &call->deadline);
     if (call->user.stream == NULL)
         return;
     drop_pending(call);
-    if (!call->headers_sent && call->initial.count > 0 && status->code == RPC_OK)
+    if (!call->headers_sent && (code == RPC_OK || call->initial.count > 0))
         send_headers(call);
     if (!call->headers_sent)
         send_trailers_only(call);
@@ -168,16 +170,78 @@ void call_end(struct rpc_call *call, const struct rpc_status *status)
         wake(call);
 }
 
+/* What the caller takes besides the trailing metadata. A client that gets more
+ * than it takes forgets the code, too. */
+static size_t room_for_status(const struct rpc_call *call)
+{
+    enum { HEADER_OVERHEAD = 32, OTHER_BYTES = 300 }; /* other: names, code, content-type */
+    size_t used = OTHER_BYTES + call->trailers.bytes + call->trailers.count * HEADER_OVERHEAD;
+    size_t max = call->user.stream->ops->headers_max(call->user.stream);
+
+    return max > used ? max - used : 0;
+}
+
+static struct bytes encode_to_fit(struct rpc_call *call, struct bytes text, size_t room)
+{
+    struct bytes encoded = grpc_message_encode(text, call->arena);
+
+    while (encoded.size > room) {
+        text = grpc_text_cut(text, text.size * room / encoded.size);
+        encoded = grpc_message_encode(text, call->arena);
+    }
+    return encoded;
+}
+
+static void keep_status(struct rpc_call *call, struct bytes text, struct bytes details)
+{
+    size_t room = room_for_status(call);
+
+    call->status_text = encode_to_fit(call, grpc_text_cut(text, CALL_STATUS_MAX), room);
+    if (details.size == 0 || details.size > CALL_STATUS_MAX)
+        return;
+    details = grpc_binary_encode(details, call->arena);
+    if (details.size <= room - call->status_text.size)
+        call->status_details = details;
+}
+
+void call_end(struct rpc_call *call, const struct rpc_status *status)
+{
+    if (call_is_over(call))
+        return;
+    if (status->code != RPC_OK && call->user.stream != NULL)
+        keep_status(call, bytes_of_text(status->message), rpc_status_pack(status, call->arena));
+    end(call, status->code);
+}
+
+void call_fail_with(struct rpc_call *call, enum rpc_code code, struct bytes text,
+                    struct bytes details)
+{
+    if (call_is_over(call))
+        return;
+    if (call->user.stream != NULL)
+        keep_status(call, text, details);
+    end(call, code);
+}
+
+static const char *plain_text(unsigned http_status)
+{
+    if (http_status == 405)
+        return "gRPC calls are POST requests.\n";
+    return http_status == 431 ? "The headers are too large.\n"
+                              : "This server speaks gRPC (application/grpc).\n";
+}
+
+/* HEAD asks for the headers that a body would have. */
 void call_end_plain(struct rpc_call *call, unsigned http_status)
 {
     struct stream *stream = call->user.stream;
-    const char *body = http_status == 405 ? "gRPC calls are POST requests.\n"
-                                          : "This server speaks gRPC (application/grpc).\n";
+    struct bytes body = bytes_of_text(plain_text(http_status));
     char status[8], size[24];
 
+    if (!call->is_head && !buffer_append(&call->out, body))
+        body = bytes_of(NULL, 0);
     snprintf(status, sizeof status, "%u", http_status);
-    snprintf(size, sizeof size, "%zu",
-             buffer_append(&call->out, bytes_of_text(body)) ? strlen(body) : 0);
+    snprintf(size, sizeof size, "%zu", body.size);
     const struct stream_header headers[] = {
         STREAM_HEADER(":status", bytes_of_text(status)),
         STREAM_HEADER_TEXT("content-type", "text/plain; charset=utf-8"),
@@ -187,24 +251,31 @@ void call_end_plain(struct rpc_call *call, unsigned http_status)
 
     call->ended = call->plain_http = call->headers_sent = true;
     call->code = RPC_UNIMPLEMENTED;
-    stream->ops->send_headers(stream, headers, http_status == 405 ? 4 : 3, false);
+    stream->ops->send_headers(stream, headers, http_status == 405 ? 4 : 3, call->is_head);
 }
 
 static bool pack(struct rpc_call *call, const ProtobufCMessage *message)
 {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *room = size <= UINT32_MAX ? buffer_room(&call->out, GRPC_PREFIX_SIZE + size) : NULL;
+    const struct grpc_packing packing = { call_pool_coder(call->pool), call->answer_coding,
+                                          call->compress };
     struct rpc_status status;
 
-    if (room == NULL) {
-        rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
-        call_end(call, &status);
-        return false;
-    }
-    grpc_frame_prefix(room, (uint32_t)size);
-    protobuf_c_message_pack(message, room + GRPC_PREFIX_SIZE);
-    buffer_added(&call->out, GRPC_PREFIX_SIZE + size);
-    return true;
+    if (grpc_message_pack(&call->out, message, &packing))
+        return true;
+    rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "the answer is too large");
+    call_end(call, &status);
+    return false;
+}
+
+void call_send_initial(struct rpc_call *call)
+{
+    if (!call_is_over(call) && !call->headers_sent)
+        send_headers(call);
+}
+
+void call_compress(struct rpc_call *call, enum rpc_compress compress)
+{
+    call->compress = compress;
 }
 
 bool call_send(struct rpc_call *call, const ProtobufCMessage *response)
@@ -212,8 +283,7 @@ bool call_send(struct rpc_call *call, const ProtobufCMessage *response)
     assert(response->descriptor == call->method->response);
     if (call_is_over(call))
         return false;
-    if (!call->headers_sent)
-        send_headers(call);
+    call_send_initial(call);
     if (!pack(call, response))
         return false;
     wake(call);
@@ -249,7 +319,8 @@ void call_fail_err(struct rpc_call *call, enum err e, const struct why *why)
     call_end(call, &status);
 }
 
-/* A value that HTTP cannot carry is left out: it came from a caller's data. */
+/* A value that HTTP cannot carry is left out: it came from a caller's data. So
+ * is what goes beyond the bound. */
 static void add(struct rpc_call *call, struct call_metadata_list *list, const char *name,
                 struct bytes value)
 {
@@ -258,7 +329,9 @@ static void add(struct rpc_call *call, struct call_metadata_list *list, const ch
         value = grpc_binary_encode(value, call->arena);
     if (value.data == NULL || !grpc_value_is_valid(value))
         return;
-    call_metadata_add(call, list, bytes_of_text(name), value);
+    list->bytes += strlen(name) + value.size;
+    if (list->bytes <= CALL_METADATA_MAX)
+        call_metadata_add(call, list, bytes_of_text(name), value);
 }
 
 void call_add_initial(struct rpc_call *call, const char *name, struct bytes value)

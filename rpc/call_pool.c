@@ -11,6 +11,7 @@ struct call_pool {
     struct loop *loop;
     const struct rpc_registry *registry;
     size_t message_bytes_max;
+    struct grpc_coder *coder;
     struct rpc_call *free;
     size_t free_count;
     atomic_size_t live;
@@ -24,6 +25,11 @@ struct call_pool *call_pool_new(struct loop *loop, const struct rpc_registry *re
 
     if (pool == NULL)
         return NULL;
+    pool->coder = grpc_coder_new();
+    if (pool->coder == NULL) {
+        free(pool);
+        return NULL;
+    }
     pool->loop = loop;
     pool->registry = registry;
     pool->message_bytes_max = message_bytes_max;
@@ -40,6 +46,12 @@ static void free_call(struct rpc_call *call)
     free(call);
 }
 
+static void free_pool(struct call_pool *pool)
+{
+    grpc_coder_free(pool->coder);
+    free(pool);
+}
+
 void call_pool_free(struct call_pool *pool)
 {
     if (pool == NULL)
@@ -52,7 +64,7 @@ void call_pool_free(struct call_pool *pool)
     pool->free_count = 0;
     pool->closed = true;
     if (atomic_load(&pool->live) == 0)
-        free(pool);
+        free_pool(pool);
 }
 
 static void *allocate(void *context, size_t size)
@@ -155,7 +167,7 @@ static void recycle(struct rpc_call *call)
         pool->free_count++;
     }
     if (atomic_fetch_sub(&pool->live, 1) == 1 && pool->closed)
-        free(pool);
+        free_pool(pool);
 }
 
 static void recycle_on_loop(struct loop_task *task)
@@ -186,6 +198,11 @@ void call_release(struct rpc_call *call)
 size_t call_pool_live(const struct call_pool *pool)
 {
     return atomic_load(&pool->live);
+}
+
+struct grpc_coder *call_pool_coder(const struct call_pool *pool)
+{
+    return pool->coder;
 }
 
 struct loop *call_pool_loop(const struct call_pool *pool)

@@ -9,6 +9,7 @@
  * for the next. Loop's thread only, except call_pool_live(). */
 
 struct call_pool;
+struct grpc_coder;
 
 /* registry and loop are borrowed. NULL if out of memory. */
 struct call_pool *call_pool_new(struct loop *loop, const struct rpc_registry *registry,
@@ -21,6 +22,9 @@ void call_pool_free(struct call_pool *pool);
  * if out of memory. `actor` is copied. */
 struct stream_user *call_pool_accept(struct call_pool *pool, struct stream *stream,
                                      const char *actor);
+
+/* What compresses and expands the messages of its calls. */
+struct grpc_coder *call_pool_coder(const struct call_pool *pool);
 
 /* Calls that are not free yet. Any thread. */
 size_t call_pool_live(const struct call_pool *pool);

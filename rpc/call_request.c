@@ -1,6 +1,7 @@
 #include "rpc/call_pool.h"
 #include "rpc/call_state.h"
 #include "rpc/grpc_header.h"
+#include "rpc/grpc_message.h"
 
 /* A request's way from the stream to the method: headers are judged, bytes
  * become messages, and the method starts, or the call fails with what gRPC
@@ -31,6 +32,7 @@ static void note_pseudo_header(struct rpc_call *call, struct bytes name, struct 
 {
     if (IS(name, ":method")) {
         call->is_post = IS(value, "POST");
+        call->is_head = IS(value, "HEAD");
     } else if (IS(name, ":path")) {
         call->has_path = true;
         call->method = rpc_registry_find(call_pool_registry(call->pool), value, &call->service);
@@ -50,7 +52,9 @@ static void on_header(struct stream_user *user, struct bytes name, struct bytes 
     else if (IS(name, "grpc-timeout"))
         note_timeout(call, value);
     else if (IS(name, "grpc-encoding"))
-        call->unknown_encoding = !IS(value, "identity");
+        call->coding = grpc_coding_of(value);
+    else if (IS(name, "grpc-accept-encoding"))
+        call->accepted = grpc_coding_accepted(value);
     else if (!grpc_name_is_reserved(name))
         call_metadata_add(call, &call->metadata, name, value);
 }
@@ -104,8 +108,8 @@ static bool is_admitted(struct rpc_call *call)
 
 static void refuse_encoding(struct rpc_call *call)
 {
-    call_metadata_add(call, &call->initial, bytes_of_text("grpc-accept-encoding"),
-                      bytes_of_text("identity"));
+    call_metadata_add(call, &call->trailers, bytes_of_text("grpc-accept-encoding"),
+                      bytes_of_text(GRPC_CODINGS));
     fail(call, RPC_UNIMPLEMENTED, "this grpc-encoding is not supported");
 }
 
@@ -119,14 +123,14 @@ static void on_headers_end(struct stream_user *user)
     if (!call->is_post)
         call_end_plain(call, 405);
     else if (!call->is_grpc)
-        call_end_plain(call, 415);
+        call_end_plain(call, user->stream->headers_too_large ? 431 : 415);
     else if (user->stream->headers_too_large)
         fail(call, RPC_RESOURCE_EXHAUSTED, "the headers are too large");
     else if (call->method == NULL)
         fail(call, RPC_UNIMPLEMENTED, "there is no such service or method");
     else if (call->bad_timeout)
         fail(call, RPC_INVALID_ARGUMENT, "grpc-timeout is not a timeout");
-    else if (call->unknown_encoding)
+    else if (call->coding == GRPC_CODING_UNKNOWN)
         refuse_encoding(call);
     if (call->ended)
         return;
@@ -136,13 +140,6 @@ static void on_headers_end(struct stream_user *user)
         on_deadline(&call->deadline);
     else if (is_admitted(call) && is_streaming_request(call))
         begin(call);
-}
-
-static bool is_compressed(struct rpc_call *call, const struct grpc_message *message)
-{
-    if (message->compressed)
-        fail(call, RPC_INTERNAL, "a message is compressed, but there is no grpc-encoding");
-    return message->compressed;
 }
 
 static ProtobufCMessage *unpack(struct rpc_call *call, ProtobufCAllocator *allocator,
@@ -185,14 +182,34 @@ static void take_stream_message(struct rpc_call *call, struct bytes data)
         call->on_message(call, message);
 }
 
-static void take_message(struct rpc_call *call, const struct grpc_message *message)
+static void take_plain_message(struct rpc_call *call, struct bytes data)
 {
-    if (is_compressed(call, message))
-        return;
     if (is_streaming_request(call))
-        take_stream_message(call, message->data);
+        take_stream_message(call, data);
     else
-        take_only_message(call, message->data);
+        take_only_message(call, data);
+}
+
+static void take_compressed_message(struct rpc_call *call, struct grpc_message *message)
+{
+    struct buffer plain = { 0 };
+    struct rpc_status status;
+
+    if (grpc_message_expand(message, call_pool_coder(call->pool), call->coding,
+                            call->reader.message_max, &plain, &status))
+        take_plain_message(call, message->data);
+    else
+        call_end(call, &status);
+    buffer_clear(&plain, 0);
+}
+
+static void take_message(struct rpc_call *call, struct grpc_message *message)
+{
+    call->message_was_compressed = message->compressed;
+    if (message->compressed)
+        take_compressed_message(call, message);
+    else
+        take_plain_message(call, message->data);
 }
 
 /* Delivers messages until the input is used up, the method pauses, or the call

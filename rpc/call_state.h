@@ -3,6 +3,7 @@
 
 #include "core/base/arena.h"
 #include "rpc/call.h"
+#include "rpc/grpc_coding.h"
 #include "rpc/grpc_frame.h"
 #include "rpc/stream.h"
 
@@ -18,6 +19,9 @@ enum {
     CALL_SEND_LOW = 64 << 10,    /* on_writable() */
     CALL_KEEP_BYTES = 4 << 10,   /* of a buffer, for the next call */
     CALL_ACTOR_SIZE = 128,
+    /* Of an answer's header blocks; the session sends what all of them allow. */
+    CALL_STATUS_MAX = 32 << 10,   /* text, or details, before they are encoded */
+    CALL_METADATA_MAX = 64 << 10, /* initial, or trailing */
 };
 
 struct call_metadata {
@@ -30,6 +34,7 @@ struct call_metadata {
 struct call_metadata_list {
     struct call_metadata *first, **last;
     size_t count;
+    size_t bytes; /* of an answer's: names and values */
 };
 
 struct rpc_call {
@@ -50,19 +55,24 @@ struct rpc_call {
     struct grpc_reader reader;
     struct buffer pending;     /* came while reading was paused */
     ProtobufCMessage *request; /* the one of a unary call */
-    int64_t timeout_ms;        /* INT64_MAX: none */
-    int64_t deadline_ms;       /* monotonic */
+    enum grpc_coding coding;   /* of its compressed messages */
+    enum grpc_coding accepted; /* the best that the caller can expand */
+    bool message_was_compressed;
+    int64_t timeout_ms;  /* INT64_MAX: none */
+    int64_t deadline_ms; /* monotonic */
     int64_t begun_us;
     struct loop_timer deadline;
     char actor[CALL_ACTOR_SIZE];
-    bool is_post, is_grpc, has_path, bad_timeout, unknown_encoding;
+    bool is_post, is_head, is_grpc, has_path, bad_timeout;
     bool headers_ended, peer_ended, begun, feeding, paused;
 
     /* The answer. */
     struct call_metadata_list initial, trailers;
     struct buffer out;
-    struct rpc_status *status; /* NULL: OK, or no memory for more than code */
+    enum grpc_coding answer_coding; /* announced with the headers */
+    enum rpc_compress compress;
     enum rpc_code code;
+    struct bytes status_text, status_details; /* as they are sent; empty: none, or no room */
     bool headers_sent, plain_http, ended, wants_writable;
 
     /* The method's. */

@@ -24,8 +24,10 @@ void channel_init(struct channel *channel, const struct channel_ops *ops, struct
 
 static void release_channel(struct channel *channel)
 {
-    if (--channel->holds == 0)
-        channel->ops->free(channel);
+    if (--channel->holds > 0)
+        return;
+    grpc_coder_free(channel->coder);
+    channel->ops->free(channel);
 }
 
 static void *allocate(void *context, size_t size)
@@ -118,6 +120,13 @@ struct client_end *client_end_take(struct channel *channel)
     end->allocator = (ProtobufCAllocator){ allocate, keep, end };
     channel->holds++;
     return end;
+}
+
+struct grpc_coder *client_end_coder(const struct client_end *end)
+{
+    if (end->channel->coder == NULL)
+        end->channel->coder = grpc_coder_new();
+    return end->channel->coder;
 }
 
 void client_end_enter(struct client_end *end)

@@ -63,7 +63,12 @@ struct client_call {
     const struct client_metadata *metadata;
     size_t metadata_count;
     int64_t timeout_ms; /* 0: none; sent as grpc-timeout */
-    const char *peer;   /* local channel: who the caller is, for call_actor() */
+    /* The answer is one message: if it is OK without, or brings several, the
+     * call is UNIMPLEMENTED (doc/statuscodes). */
+    bool single_answer;
+    /* ALWAYS sends the messages as gzip; see client_call_compress(). */
+    enum rpc_compress compress;
+    const char *peer; /* local channel: who the caller is, for call_actor() */
     void (*on_message)(struct client_call *call, const ProtobufCMessage *message);
     void (*on_writable)(struct client_call *call); /* may be NULL */
     void (*on_done)(struct client_call *call, const struct rpc_status *status);
@@ -75,6 +80,10 @@ struct client_call {
 void client_call_start(struct channel *channel, struct client_call *call);
 /* Streams: false once more than 256 KiB wait unsent: go on in on_writable. */
 bool client_call_send(struct client_call *call, const ProtobufCMessage *message);
+/* For the messages sent from now on. Only a call that was started with ALWAYS
+ * may compress: then each message as it is chosen; ALWAYS any, AUTO those above
+ * 1 KiB that get smaller by it. */
+void client_call_compress(struct client_call *call, enum rpc_compress compress);
 void client_call_half_close(struct client_call *call);
 /* Resets the stream; on_done() follows with CANCELLED. A call that is over is fine. */
 void client_call_cancel(struct client_call *call);
@@ -85,6 +94,15 @@ void client_call_resume_reading(struct client_call *call);
 /* First value of the answer's initial metadata or trailers; NULL if absent.
  * In on_message() and on_done() only. */
 const char *client_call_metadata(struct client_call *call, const char *name, size_t *size);
+/* The same for a header that came several times, or a "-bin" one with several
+ * values joined by commas: 0 is the first. */
+const char *client_call_metadata_at(struct client_call *call, const char *name, size_t index,
+                                    size_t *size);
+/* The status' text, however long (that in struct rpc_status is cut). In
+ * on_done() only. */
+struct bytes client_call_status_text(struct client_call *call);
+/* Whether the message that on_message() lends was sent compressed. */
+bool client_call_message_was_compressed(struct client_call *call);
 
 /* A unary call from a thread that is not the loop's: waits for the outcome.
  * Gives the answer (free with protobuf_c_message_free_unpacked(m, NULL)), NULL

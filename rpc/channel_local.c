@@ -62,6 +62,7 @@ enum err channel_open_local(struct loop *loop, const struct rpc_registry *regist
         return ERR_UNAVAILABLE;
     }
     channel_init(&local->base, &local_ops, loop, MESSAGE_BYTES_MAX);
+    local->base.is_local = true;
     *channel = &local->base;
     return OK;
 }

@@ -60,7 +60,7 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
     if (status->code != RPC_OK)
         drop(waiting);
     else if (waiting->answer == NULL)
-        rpc_status_set(waiting->status, RPC_INTERNAL, "the server answered OK without a message");
+        rpc_status_set(waiting->status, RPC_RESOURCE_EXHAUSTED, "out of memory");
     sem_post(&waiting->done);
 }
 
@@ -77,6 +77,7 @@ ProtobufCMessage *channel_call_wait(struct channel *channel, const char *path,
                   .metadata = metadata,
                   .metadata_count = metadata_count,
                   .timeout_ms = timeout_ms,
+                  .single_answer = true,
                   .on_message = on_message,
                   .on_done = on_done },
         .start.run = start,

@@ -1,5 +1,6 @@
 #include "rpc/client_end.h"
 #include "rpc/grpc_header.h"
+#include "rpc/grpc_message.h"
 
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ static void on_headers_end(struct stream_user *user)
     struct client_end *end = container_of(user, struct client_end, user);
     struct bytes http_status = header(end, ":status");
 
+    end->headers_too_large = user->stream->headers_too_large;
     if (end->answer_is_grpc)
         return; /* trailers */
     if (http_status.size == 3 && http_status.data[0] == '1') {
@@ -68,9 +70,10 @@ static void on_headers_end(struct stream_user *user)
         end->metadata_last = &end->metadata;
         return;
     }
-    end->answer_is_grpc = grpc_content_type_is_ours(header(end, "content-type"));
+    end->answer_is_grpc = grpc_content_type_is_ours(header(end, "content-type")) ||
+                          header(end, "grpc-status").data != NULL;
     if (header(end, "grpc-status").data != NULL)
-        end->answer_is_grpc = true;
+        return; /* whatever HTTP says (doc/http-grpc-status-mapping) */
     if (!bytes_equal(http_status, bytes_of_text("200")))
         refuse_http(end,
                     http_status.data != NULL ? (const char *)http_status.data : "without status");
@@ -78,25 +81,49 @@ static void on_headers_end(struct stream_user *user)
         client_end_finish_with(end, RPC_UNKNOWN, "the server's answer is not gRPC");
 }
 
-static void take_message(struct client_end *end, const struct grpc_message *message)
+static void take_plain_message(struct client_end *end, struct bytes data)
 {
     struct client_call *call = end->call;
     ProtobufCMessage *unpacked;
 
-    if (message->compressed) {
-        client_end_finish_with(end, RPC_INTERNAL,
-                               "the server compressed a message without being asked");
+    if (++end->messages > 1 && call->single_answer) {
+        client_end_finish_with(end, RPC_UNIMPLEMENTED, "the server sent more than one answer");
         return;
     }
     arena_reset(end->message_arena);
-    unpacked = protobuf_c_message_unpack(call->response, &end->allocator, message->data.size,
-                                         message->data.data);
+    unpacked = protobuf_c_message_unpack(call->response, &end->allocator, data.size, data.data);
     if (unpacked != NULL)
         call->on_message(call, unpacked);
     else if (end->arena_is_full)
         client_end_finish_with(end, RPC_RESOURCE_EXHAUSTED, "the answer takes too much memory");
     else
         client_end_finish_with(end, RPC_INTERNAL, "the answer does not parse");
+}
+
+static void take_compressed_message(struct client_end *end, struct grpc_message *message)
+{
+    struct bytes encoding = header(end, "grpc-encoding");
+    struct buffer plain = { 0 };
+    struct rpc_status status;
+
+    if (client_end_coder(end) == NULL)
+        client_end_finish_with(end, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    else if (grpc_message_expand(message, end->channel->coder,
+                                 encoding.size > 0 ? grpc_coding_of(encoding) : GRPC_IDENTITY,
+                                 end->reader.message_max, &plain, &status))
+        take_plain_message(end, message->data);
+    else
+        client_end_finish(end, &status);
+    buffer_clear(&plain, 0);
+}
+
+static void take_message(struct client_end *end, struct grpc_message *message)
+{
+    end->message_was_compressed = message->compressed;
+    if (message->compressed)
+        take_compressed_message(end, message);
+    else
+        take_plain_message(end, message->data);
 }
 
 static bool is_reading(const struct client_end *end)
@@ -135,6 +162,11 @@ static void read_outcome(struct client_end *end, struct rpc_status *status)
     char *rest;
     unsigned long number;
 
+    if (code.data == NULL && end->headers_too_large) {
+        rpc_status_set(status, RPC_RESOURCE_EXHAUSTED,
+                       "the answer's headers are larger than the client accepts");
+        return;
+    }
     if (code.data == NULL) {
         rpc_status_set(status, RPC_INTERNAL, "the server ended the call without a status");
         return;
@@ -159,6 +191,8 @@ static void finish_if_all_read(struct client_end *end)
     read_outcome(end, &status);
     if (status.code == RPC_OK && !grpc_reader_is_between(&end->reader))
         rpc_status_set(&status, RPC_INTERNAL, "the answer ended inside a message");
+    else if (status.code == RPC_OK && end->call->single_answer && end->messages == 0)
+        rpc_status_set(&status, RPC_UNIMPLEMENTED, "the server answered OK without a message");
     client_end_finish(end, &status);
 }
 
@@ -239,6 +273,8 @@ static void on_close(struct stream_user *user, enum stream_error error)
         return;
     if (header(end, "grpc-status").data != NULL)
         read_outcome(end, &status);
+    else if (error == STREAM_CANCEL && end->deadline_ms <= loop_mono_ms())
+        rpc_status_set(&status, RPC_DEADLINE_EXCEEDED, "the server cancelled at the deadline");
     else
         status_of_error(error, &status);
     client_end_finish(end, &status);
@@ -286,12 +322,35 @@ void client_call_resume_reading(struct client_call *call)
 
 const char *client_call_metadata(struct client_call *call, const char *name, size_t *size)
 {
-    struct client_end *end = call->answer;
-    struct bytes value = header(end, name);
+    return client_call_metadata_at(call, name, 0, size);
+}
 
-    if (value.data != NULL && grpc_name_is_binary(bytes_of_text(name)))
+const char *client_call_metadata_at(struct client_call *call, const char *name, size_t index,
+                                    size_t *size)
+{
+    const struct bytes name_bytes = bytes_of_text(name);
+    struct client_end *end = call->answer;
+    struct bytes value = bytes_of(NULL, 0);
+
+    for (struct client_metadata_entry *entry = end->metadata; entry != NULL; entry = entry->next)
+        if (bytes_equal(entry->name, name_bytes) &&
+            grpc_value_at(name_bytes, entry->value, &index, &value))
+            break;
+    if (value.data != NULL && grpc_name_is_binary(name_bytes))
         value = grpc_binary_decode(value, end->arena);
     if (size != NULL)
         *size = value.size;
     return (const char *)value.data;
+}
+
+struct bytes client_call_status_text(struct client_call *call)
+{
+    struct client_end *end = call->answer;
+
+    return grpc_message_decode(header(end, "grpc-message"), end->arena);
+}
+
+bool client_call_message_was_compressed(struct client_call *call)
+{
+    return call->answer->message_was_compressed;
 }

@@ -1,6 +1,7 @@
 #include "rpc/client_end.h"
 
 #include "rpc/grpc_header.h"
+#include "rpc/grpc_message.h"
 
 #include <stdlib.h>
 
@@ -83,19 +84,16 @@ static void on_deadline(struct loop_timer *timer)
 
 static bool pack(struct client_end *end, const ProtobufCMessage *message)
 {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *room = size <= UINT32_MAX ? buffer_room(&end->out, GRPC_PREFIX_SIZE + size) : NULL;
+    struct grpc_packing packing = { NULL, end->coding, end->compress };
     struct rpc_status status;
 
-    if (room == NULL) {
-        rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "the request is too large");
-        client_end_finish_later(end, &status);
-        return false;
-    }
-    grpc_frame_prefix(room, (uint32_t)size);
-    protobuf_c_message_pack(message, room + GRPC_PREFIX_SIZE);
-    buffer_added(&end->out, GRPC_PREFIX_SIZE + size);
-    return true;
+    if (end->coding != GRPC_IDENTITY)
+        packing.coder = client_end_coder(end);
+    if (grpc_message_pack(&end->out, message, &packing))
+        return true;
+    rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "the request is too large");
+    client_end_finish_later(end, &status);
+    return false;
 }
 
 void client_call_start(struct channel *channel, struct client_call *call)
@@ -109,6 +107,9 @@ void client_call_start(struct channel *channel, struct client_call *call)
     end->metadata_last = &end->metadata;
     end->deadline_ms = INT64_MAX;
     end->half_closed = !call->streaming_request;
+    end->compress = call->compress;
+    if (call->compress == RPC_COMPRESS_ALWAYS && !channel->is_local)
+        end->coding = GRPC_GZIP;
     link_init(&end->waiting);
     list_append(&channel->ends, &end->link);
     call->end = call->answer = end;
@@ -140,6 +141,20 @@ static size_t put_metadata(struct client_end *end, struct stream_header *headers
     return count;
 }
 
+static size_t put_encodings(const struct client_end *end, struct stream_header *headers)
+{
+    size_t count = 0;
+
+    if (end->channel->is_local)
+        return 0;
+    headers[count++] =
+        (struct stream_header)STREAM_HEADER_TEXT("grpc-accept-encoding", GRPC_CODINGS);
+    if (end->coding != GRPC_IDENTITY)
+        headers[count++] =
+            (struct stream_header)STREAM_HEADER("grpc-encoding", grpc_coding_name(end->coding));
+    return count;
+}
+
 static int64_t time_left_ms(const struct client_end *end)
 {
     int64_t left_ms = end->deadline_ms - loop_mono_ms();
@@ -149,7 +164,7 @@ static int64_t time_left_ms(const struct client_end *end)
 
 void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority)
 {
-    enum { OWN_HEADERS = 8 };
+    enum { OWN_HEADERS = 10 };
     struct stream *stream = end->user.stream;
     struct stream_header *headers =
         arena_alloc(end->arena, (OWN_HEADERS + end->call->metadata_count) * sizeof *headers);
@@ -175,6 +190,7 @@ void client_end_send_headers(struct client_end *end, const char *scheme, const c
         headers[count++] =
             (struct stream_header)STREAM_HEADER("grpc-timeout", bytes_of_text(timeout));
     }
+    count += put_encodings(end, headers + count);
     count += put_metadata(end, headers + count);
     stream->ops->send_headers(stream, headers, count, false);
 }
@@ -203,6 +219,12 @@ bool client_call_send(struct client_call *call, const ProtobufCMessage *message)
         return true;
     end->wants_writable = true;
     return false;
+}
+
+void client_call_compress(struct client_call *call, enum rpc_compress compress)
+{
+    if (call->end != NULL)
+        call->end->compress = compress;
 }
 
 void client_call_half_close(struct client_call *call)

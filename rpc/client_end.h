@@ -3,6 +3,7 @@
 
 #include "core/base/arena.h"
 #include "rpc/channel.h"
+#include "rpc/grpc_coding.h"
 #include "rpc/grpc_frame.h"
 #include "rpc/stream.h"
 
@@ -24,8 +25,10 @@ struct channel {
     const struct channel_ops *ops;
     struct loop *loop;
     size_t message_bytes_max;
-    struct link ends;        /* of calls that are not done */
-    struct client_end *free; /* kept for the next calls */
+    struct grpc_coder *coder; /* made when the first message is compressed */
+    bool is_local;            /* in this process: compressing would be in vain */
+    struct link ends;         /* of calls that are not done */
+    struct client_end *free;  /* kept for the next calls */
     size_t free_count;
     size_t holds; /* its owner's, and one for each end in use */
     bool closed;
@@ -53,13 +56,16 @@ struct client_end {
 
     /* What is sent. */
     struct buffer out;
+    enum grpc_coding coding; /* announced with the headers */
+    enum rpc_compress compress;
     bool half_closed, wants_writable;
 
     /* What comes back. */
     struct client_metadata_entry *metadata, **metadata_last;
     struct grpc_reader reader;
     struct buffer pending;
-    bool peer_ended, paused, answer_is_grpc;
+    bool peer_ended, paused, answer_is_grpc, message_was_compressed, headers_too_large;
+    size_t messages;
 
     struct loop_timer deadline;
     int64_t deadline_ms;   /* monotonic; INT64_MAX: none */
@@ -89,6 +95,8 @@ extern const struct stream_user_ops client_end_stream_ops;
 
 /* Gives an end that holds its channel. NULL if out of memory. */
 struct client_end *client_end_take(struct channel *channel);
+/* What compresses and expands its messages. NULL if out of memory. */
+struct grpc_coder *client_end_coder(const struct client_end *end);
 void client_end_finish_with(struct client_end *end, enum rpc_code code, const char *text);
 /* Does from the loop what was put off. */
 void client_end_post_turn(struct client_end *end);

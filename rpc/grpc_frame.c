@@ -22,14 +22,14 @@ static size_t size_of(const uint8_t *prefix)
 /* What a whole prefix says; MESSAGE means it may go on. */
 static enum grpc_frame check(const struct grpc_reader *reader, const uint8_t *prefix)
 {
-    if (prefix[0] > 1)
+    if (prefix[0] > GRPC_FRAME_COMPRESSED)
         return GRPC_FRAME_BROKEN;
     return size_of(prefix) > reader->message_max ? GRPC_FRAME_TOO_LARGE : GRPC_FRAME_MESSAGE;
 }
 
 static void lend(struct grpc_message *message, const uint8_t *frame)
 {
-    message->compressed = frame[0] == 1;
+    message->compressed = frame[0] == GRPC_FRAME_COMPRESSED;
     message->data = bytes_of(frame + GRPC_PREFIX_SIZE, size_of(frame));
 }
 

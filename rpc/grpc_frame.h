@@ -9,6 +9,8 @@
 
 enum { GRPC_PREFIX_SIZE = 5 };
 
+/* prefix[0] is 0, or set to GRPC_FRAME_COMPRESSED afterwards. */
+enum { GRPC_FRAME_COMPRESSED = 1 };
 void grpc_frame_prefix(uint8_t prefix[GRPC_PREFIX_SIZE], uint32_t size);
 
 struct grpc_message {

@@ -90,6 +90,15 @@ struct bytes grpc_message_encode(struct bytes text, struct arena *mem)
     return bytes_of(out, size);
 }
 
+struct bytes grpc_text_cut(struct bytes text, size_t max)
+{
+    if (text.size <= max)
+        return text;
+    while (max > 0 && (text.data[max] & 0xc0) == 0x80)
+        max--;
+    return bytes_of(text.data, max);
+}
+
 static int hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9')
@@ -151,13 +160,40 @@ static int base64_digit(uint8_t c)
     return c == '/' ? 63 : -1;
 }
 
-/* The first of several values, without its padding. */
-static struct bytes first_value(struct bytes text)
+/* Takes the first of joined values off *rest; its data is NULL after the last. */
+static struct bytes next_value(struct bytes *rest)
 {
-    const uint8_t *comma = text.size > 0 ? memchr(text.data, ',', text.size) : NULL;
+    const uint8_t *comma = rest->size > 0 ? memchr(rest->data, ',', rest->size) : NULL;
+    struct bytes value = *rest;
 
-    if (comma != NULL)
-        text.size = (size_t)(comma - text.data);
+    if (comma == NULL) {
+        *rest = bytes_of(NULL, 0);
+        return value;
+    }
+    value.size = (size_t)(comma - value.data);
+    *rest = bytes_of(comma + 1, rest->size - value.size - 1);
+    return value;
+}
+
+bool grpc_value_at(struct bytes name, struct bytes value, size_t *index, struct bytes *found)
+{
+    struct bytes rest = grpc_name_is_binary(name) ? value : bytes_of(NULL, 0);
+
+    do {
+        if (rest.data != NULL)
+            value = next_value(&rest);
+        if ((*index)-- == 0) {
+            *found = value;
+            return true;
+        }
+    } while (rest.data != NULL);
+    return false;
+}
+
+static struct bytes without_padding(struct bytes text)
+{
+    while (text.size > 0 && text.data[0] == ' ') /* behind a comma */
+        text = bytes_of(text.data + 1, text.size - 1);
     for (unsigned i = 0; i < 2 && text.size > 0 && text.data[text.size - 1] == '='; i++)
         text.size--;
     return text;
@@ -170,7 +206,7 @@ struct bytes grpc_binary_decode(struct bytes text, struct arena *mem)
     uint8_t *out;
     size_t size = 0;
 
-    text = first_value(text);
+    text = without_padding(text);
     out = arena_alloc(mem, text.size / 4 * 3 + 4);
     if (out == NULL || text.size % 4 == 1)
         return bytes_of(NULL, 0);

@@ -25,9 +25,15 @@ bool grpc_content_type_is_ours(struct bytes value);
 struct bytes grpc_message_encode(struct bytes text, struct arena *mem);
 struct bytes grpc_message_decode(struct bytes text, struct arena *mem);
 
-/* Base64 for "-bin" values: written without padding, read with and without. Of
- * several values joined by commas the first is read. data is NULL if mem is
- * full or the text is not base64. */
+/* Not more than `max` bytes of a text in UTF-8, and only whole characters. */
+struct bytes grpc_text_cut(struct bytes text, size_t max);
+
+/* A header may hold several values of one "-bin" name, joined by commas. True:
+ * *found is the one at *index; otherwise *index is less by those it holds. */
+bool grpc_value_at(struct bytes name, struct bytes value, size_t *index, struct bytes *found);
+
+/* Base64 for "-bin" values: written without padding, read with and without.
+ * data is NULL if mem is full or the text is not base64. */
 struct bytes grpc_binary_encode(struct bytes value, struct arena *mem);
 struct bytes grpc_binary_decode(struct bytes text, struct arena *mem);
 

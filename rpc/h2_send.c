@@ -5,7 +5,7 @@
 /* What a stream's user sends, handed to nghttp2: header blocks when they are
  * there, bytes when nghttp2 asks for them. */
 
-enum { HEADERS_SENT_MAX = 8 }; /* converted without an allocation */
+enum { HEADERS_SENT_MAX = 12 }; /* converted without an allocation */
 
 /* nghttp2 asks for the next DATA frame's content. */
 static ssize_t pull(nghttp2_session *ng, int32_t id, uint8_t *data, size_t room, uint32_t *flags,
@@ -84,6 +84,15 @@ static void consume(struct stream *base, size_t size)
              nghttp2_session_consume_stream(stream->session->ng, stream->id, size));
 }
 
+static size_t headers_max(const struct stream *base)
+{
+    const struct h2_stream *stream = container_of(base, const struct h2_stream, base);
+    size_t max = nghttp2_session_get_remote_settings(stream->session->ng,
+                                                     NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+
+    return max < H2_HEADERS_SENT_BYTES_MAX / 2 ? max : H2_HEADERS_SENT_BYTES_MAX / 2;
+}
+
 static void leave(struct stream *base, enum stream_error error)
 {
     struct h2_stream *stream = h2_stream_of(base);
@@ -102,6 +111,7 @@ const struct stream_ops h2_stream_ops = {
     .send_headers = send_headers,
     .wake = wake,
     .consume = consume,
+    .headers_max = headers_max,
     .leave = leave,
 };
 

@@ -60,6 +60,7 @@ static nghttp2_option *make_options(void)
     nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_S);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_send_header_block_length(option, H2_HEADERS_SENT_BYTES_MAX);
     return option;
 }
 

@@ -11,6 +11,8 @@
  * beginning, its end, what its owner asks), h2_events.c (what nghttp2 tells), and
  * h2_send.c (what the streams' users send). */
 
+enum { H2_HEADERS_SENT_BYTES_MAX = 1 << 20 }; /* of one block, as nghttp2 estimates it packed */
+
 struct h2_session {
     nghttp2_session *ng;
     struct h2_owner *owner;

@@ -52,6 +52,7 @@ struct h2_stream *h2_stream_find(const struct h2_streams *streams, int32_t id)
 void h2_stream_end_headers(struct h2_stream *stream)
 {
     stream->headers_ended = true;
+    stream->header_bytes = 0; /* the bound is a block's */
     if (stream->base.user != NULL)
         stream->base.user->ops->on_headers_end(stream->base.user);
 }

@@ -22,6 +22,13 @@ enum rpc_right {
     RPC_RIGHT_ADMIN
 };
 
+/* Which messages are sent compressed, to a peer that can expand them. */
+enum rpc_compress {
+    RPC_COMPRESS_AUTO, /* a server: as the client does, those above 1 KiB; a client: none */
+    RPC_COMPRESS_NEVER,
+    RPC_COMPRESS_ALWAYS /* whatever their size */
+};
+
 struct rpc_call; /* the server's end of a call: see call.h */
 
 struct rpc_method {

@@ -108,6 +108,12 @@ static void consume(struct stream *stream, size_t size)
         post(half->pair);
 }
 
+static size_t headers_max(const struct stream *stream)
+{
+    (void)stream;
+    return HEADERS_BYTES_MAX / 4; /* both sides' two blocks are in the arena together */
+}
+
 static void leave(struct stream *stream, enum stream_error error)
 {
     struct stream_pair *pair = half_of(stream)->pair;
@@ -123,6 +129,7 @@ static const struct stream_ops pair_ops = {
     .send_headers = send_headers,
     .wake = wake,
     .consume = consume,
+    .headers_max = headers_max,
     .leave = leave,
 };
 

@@ -198,9 +198,14 @@ class GrpcioTest(unittest.TestCase):
         call = self.channel.unary_unary("/test.v1.Echo/Say", lambda value: value, Reply.FromString)
         self.fails(grpc.StatusCode.INTERNAL, call, b"\xff\xff\xff\xff")
 
-    def test_compression_is_refused_properly(self):
-        self.fails(grpc.StatusCode.UNIMPLEMENTED, self.say, Request(text="x" * 1000),
-                   compression=grpc.Compression.Gzip)
+    def test_compressed_requests_and_answers(self):
+        for compression in grpc.Compression.Gzip, grpc.Compression.Deflate:
+            reply = self.say(Request(text="x" * 100000), compression=compression,
+                             timeout=PATIENCE_S)
+            self.assertEqual(reply.text, "x" * 100000)
+            requests = (Request(payload=b"y" * 1000) for _ in range(100))
+            reply = self.collect(requests, compression=compression, timeout=PATIENCE_S)
+            self.assertEqual(reply.total_bytes, 100 * 1000)
 
     def test_many_calls_at_once(self):
         calls = [self.say.future(Request(text=str(number)), timeout=PATIENCE_S)

@@ -73,6 +73,12 @@ static void note_metadata(struct noted_call *noted)
 
     if (value != NULL)
         snprintf(noted->initial, sizeof noted->initial, "%s", value);
+    value = client_call_metadata_at(&noted->call, "x-echo-initial", 1, NULL);
+    if (value != NULL)
+        snprintf(noted->second_initial, sizeof noted->second_initial, "%s", value);
+    noted->trailer_count = 0;
+    while (client_call_metadata_at(&noted->call, "x-echo-bin", noted->trailer_count, NULL) != NULL)
+        noted->trailer_count++;
     value = client_call_metadata(&noted->call, "x-echo-bin", &noted->trailer_size);
     if (value != NULL && noted->trailer_size <= sizeof noted->trailer)
         memcpy(noted->trailer, value, noted->trailer_size);
@@ -85,6 +91,7 @@ static void on_message(struct client_call *call, const ProtobufCMessage *message
 
     assert_false(noted->done);
     noted->messages++;
+    noted->compressed_messages += client_call_message_was_compressed(call);
     noted->bytes += (int64_t)reply->payload.len;
     noted->last_index = reply->index;
     noted->last_total_bytes = reply->total_bytes;
@@ -104,6 +111,9 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
     assert_false(noted->done);
     noted->done = true;
     noted->status = *status;
+    noted->status_text_size = client_call_status_text(call).size;
+    noted->status_text_is_asked =
+        bytes_equal(client_call_status_text(call), bytes_of_text(noted->request.fail_message));
     note_metadata(noted);
     loop_stop(noted->f->loop);
 }
@@ -194,6 +204,89 @@ static void metadata_travels_both_ways(void **state)
     assert_string_equal(say.initial, "a value, with a comma");
     assert_int_equal(say.trailer_size, sizeof binary);
     assert_memory_equal(say.trailer, binary, sizeof binary);
+}
+
+static void values_of_one_name_keep_their_order(void **state)
+{
+    const uint8_t zero = 0;
+    const struct client_metadata metadata[] = {
+        { "x-echo-initial", bytes_of_text("first") }, { "x-echo-bin", bytes_of("\1\2", 2) },
+        { "x-echo-initial", bytes_of_text("") },      { "x-echo-bin", bytes_of(NULL, 0) },
+        { "x-echo-initial", bytes_of_text("third") }, { "x-echo-bin", bytes_of(&zero, 1) },
+    };
+    struct noted_call say;
+
+    noted_call_init(&say, *state, "/test.v1.Echo/Say");
+    say.call.metadata = metadata;
+    say.call.metadata_count = 6;
+    call_and_wait(&say);
+    assert_status(&say, RPC_OK);
+    assert_string_equal(say.initial, "first");
+    assert_string_equal(say.second_initial, "");
+    assert_int_equal(say.trailer_count, 3);
+    assert_int_equal(say.trailer_size, 2);
+}
+
+static void a_failure_keeps_initial_and_trailing_metadata(void **state)
+{
+    const struct client_metadata metadata[] = { { "x-echo-initial", bytes_of_text("i") },
+                                                { "x-echo-bin", bytes_of("\377", 1) } };
+    struct noted_call say;
+
+    noted_call_init(&say, *state, "/test.v1.Echo/Say");
+    say.call.metadata = metadata;
+    say.call.metadata_count = 2;
+    say.request.fail_code = RPC_OUT_OF_RANGE;
+    call_and_wait(&say);
+    assert_status(&say, RPC_OUT_OF_RANGE);
+    assert_string_equal(say.initial, "i");
+    assert_int_equal(say.trailer_size, 1);
+}
+
+/* Of control characters and of characters of all lengths: whole as far as the
+ * client takes it, otherwise cut between characters, and with its code. */
+static void a_status_text_may_be_long(void **state)
+{
+    static const char piece[] = "\t\n\x7f% \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+    enum { PIECE = sizeof piece - 1, SIZE = 20000 / PIECE * PIECE, MORE = 60000 / PIECE * PIECE };
+    struct noted_call say, more;
+    char *text = calloc(1, MORE + 1);
+
+    for (size_t i = 0; i < MORE; i++)
+        text[i] = piece[i % PIECE];
+    noted_call_init(&more, *state, "/test.v1.Echo/Say");
+    more.request.fail_code = RPC_DATA_LOSS;
+    more.request.fail_message = text;
+    call_and_wait(&more);
+    assert_status(&more, RPC_DATA_LOSS);
+    assert_in_range(more.status_text_size, SIZE, 32 << 10);
+
+    text[SIZE] = '\0';
+    noted_call_init(&say, *state, "/test.v1.Echo/Say");
+    say.request.fail_code = RPC_DATA_LOSS;
+    say.request.fail_message = text;
+    call_and_wait(&say);
+    assert_status(&say, RPC_DATA_LOSS);
+    assert_true(say.status_text_is_asked);
+    assert_in_range(strlen(say.status.message), 252, 255);
+    free(text);
+}
+
+static void an_answer_that_is_not_single_is_unimplemented(void **state)
+{
+    struct noted_call none, several;
+
+    noted_call_init(&none, *state, "/test.v1.Echo/Expand");
+    none.call.single_answer = true;
+    call_and_wait(&none);
+    assert_status(&none, RPC_UNIMPLEMENTED);
+
+    noted_call_init(&several, *state, "/test.v1.Echo/Expand");
+    several.call.single_answer = true;
+    several.request.count = 2;
+    call_and_wait(&several);
+    assert_status(&several, RPC_UNIMPLEMENTED);
+    assert_int_equal(several.messages, 1);
 }
 
 static void a_failure_brings_its_status_and_details(void **state)
@@ -762,6 +855,10 @@ int run_call_cases(const char *name, CMFixtureFunction setup, CMFixtureFunction 
         TEST(a_unary_call_is_answered),
         TEST(an_empty_message_is_a_message),
         TEST(metadata_travels_both_ways),
+        TEST(values_of_one_name_keep_their_order),
+        TEST(a_failure_keeps_initial_and_trailing_metadata),
+        TEST(a_status_text_may_be_long),
+        TEST(an_answer_that_is_not_single_is_unimplemented),
         TEST(a_failure_brings_its_status_and_details),
         TEST(unknown_methods_and_services_are_unimplemented),
         TEST(a_large_message_goes_both_ways),

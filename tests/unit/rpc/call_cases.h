@@ -34,11 +34,13 @@ struct noted_call {
     Test__V1__EchoRequest request;
     bool done;
     struct rpc_status status;
-    int messages, writable;
+    size_t status_text_size;
+    bool status_text_is_asked; /* it is request.fail_message, all of it */
+    int messages, compressed_messages, writable;
     int64_t bytes, last_index, last_total_bytes, last_time_left_ms;
     char text[64];
-    char initial[64], trailer[64];
-    size_t trailer_size;
+    char initial[64], second_initial[64], trailer[64];
+    size_t trailer_size, trailer_count;
     bool pause_each, cancel_at_first;
 };
 

@@ -24,12 +24,21 @@ static void note_over(struct rpc_call *call)
     own->echo->over++;
 }
 
+/* All values of the name, in order. */
+static void echo_metadata(struct rpc_call *call, const char *name,
+                          void (*add)(struct rpc_call *, const char *, struct bytes))
+{
+    const char *value;
+    size_t size;
+
+    for (size_t i = 0; (value = call_metadata_at(call, name, i, &size)) != NULL; i++)
+        add(call, name, bytes_of(value, size));
+}
+
 static struct echo_call *open_call(struct rpc_call *call, struct echo_service *echo,
                                    const ProtobufCMessage *request)
 {
     struct echo_call *own = arena_alloc(call_arena(call), sizeof *own);
-    const char *value;
-    size_t size;
 
     assert(own != NULL);
     own->echo = echo;
@@ -38,12 +47,14 @@ static struct echo_call *open_call(struct rpc_call *call, struct echo_service *e
     echo->started++;
     call_set_tag(call, own);
     call_on_over(call, note_over);
-    value = call_metadata(call, "x-echo-initial", &size);
-    if (value != NULL)
-        call_add_initial(call, "x-echo-initial", bytes_of(value, size));
-    value = call_metadata(call, "x-echo-bin", &size);
-    if (value != NULL)
-        call_add_trailer(call, "x-echo-bin", bytes_of(value, size));
+    echo_metadata(call, "x-echo-initial", call_add_initial);
+    echo_metadata(call, "x-echo-bin", call_add_trailer);
+    if (call_metadata(call, "x-compress", NULL) != NULL)
+        call_compress(call, strcmp(call_metadata(call, "x-compress", NULL), "always") == 0
+                                ? RPC_COMPRESS_ALWAYS
+                                : RPC_COMPRESS_NEVER);
+    if (request != NULL && call_message_was_compressed(call))
+        echo->compressed++;
     return own;
 }
 
@@ -63,12 +74,15 @@ static bool fails(struct echo_call *own)
 
     if (request->fail_code == 0)
         return false;
-    rpc_status_set(&status, (enum rpc_code)request->fail_code, "%s", request->fail_message);
-    if (request->fail_field[0] != '\0') {
-        strncpy(status.violation.field, request->fail_field, sizeof status.violation.field - 1);
-        strcpy(status.violation.description, "as asked");
-        status.retry_after_ms = 1500;
+    if (request->fail_field[0] == '\0') {
+        call_fail_with(own->call, (enum rpc_code)request->fail_code,
+                       bytes_of_text(request->fail_message), bytes_of(NULL, 0));
+        return true;
     }
+    rpc_status_set(&status, (enum rpc_code)request->fail_code, "%s", request->fail_message);
+    strncpy(status.violation.field, request->fail_field, sizeof status.violation.field - 1);
+    strcpy(status.violation.description, "as asked");
+    status.retry_after_ms = 1500;
     call_fail(own->call, &status);
     return true;
 }
@@ -142,6 +156,7 @@ static void count(struct echo_call *own, const Test__V1__EchoRequest *request)
 {
     own->echo->received++;
     own->messages++;
+    own->echo->compressed += call_message_was_compressed(own->call);
     own->total_bytes += (int64_t)(request->payload.len + strlen(request->text));
     if (own->echo->slow_reader) {
         own->echo->paused = own->call;

@@ -7,11 +7,12 @@
 #include <stdatomic.h>
 
 /* test.v1.Echo. Request header "x-echo-initial" comes back as initial metadata,
- * "x-echo-bin" as a trailer. A Say with delay_ms waits on the call's loop. */
+ * "x-echo-bin" as a trailer, all their values; "x-compress" chooses "always" or
+ * anything else, which is never. A Say with delay_ms waits on the call's loop. */
 struct echo_service {
     struct rpc_service service;
     /* What a test observes. */
-    atomic_int started, over, cancelled, sent, received;
+    atomic_int started, over, cancelled, sent, received, compressed;
     atomic_bool slow_reader; /* Collect and Chat pause after each message */
     struct rpc_call *paused; /* the call that did, to be resumed by the test */
 };

@@ -118,10 +118,45 @@ static void binary_values_are_base64(void **state)
         assert_bytes(grpc_binary_decode(bytes_of_text(cases[i].unpadded), *state), cases[i].value);
         assert_bytes(grpc_binary_decode(bytes_of_text(cases[i].padded), *state), cases[i].value);
     }
-    assert_bytes(grpc_binary_decode(bytes_of_text("Zg==,Zm8="), *state), "f");
     assert_null(grpc_binary_decode(bytes_of_text("Z"), *state).data);
     assert_null(grpc_binary_decode(bytes_of_text("Zg=g"), *state).data);
     assert_null(grpc_binary_decode(bytes_of_text("Zm9*"), *state).data);
+}
+
+static void values_joined_by_commas_are_told_apart(void **state)
+{
+    const struct bytes binary = bytes_of_text("x-bin"), text = bytes_of_text("x");
+    const struct bytes joined = bytes_of_text("Zg==,Zm8=, Zm9v,,Zg");
+    const char *const values[] = { "f", "fo", "foo", "", "f" };
+    struct bytes found;
+    size_t index;
+
+    for (size_t i = 0; i < 5; i++) {
+        index = i;
+        assert_true(grpc_value_at(binary, joined, &index, &found));
+        assert_bytes(grpc_binary_decode(found, *state), values[i]);
+    }
+    index = 7;
+    assert_false(grpc_value_at(binary, joined, &index, &found));
+    assert_int_equal(index, 2);
+    index = 0;
+    assert_true(grpc_value_at(text, bytes_of_text("a, b"), &index, &found));
+    assert_bytes(found, "a, b");
+    index = 1;
+    assert_false(grpc_value_at(text, bytes_of_text("a, b"), &index, &found));
+    assert_int_equal(index, 0);
+    assert_true(grpc_value_at(binary, bytes_of_text(""), &index, &found));
+    assert_bytes(found, "");
+}
+
+static void a_text_is_cut_between_characters(void **state)
+{
+    const struct bytes text = bytes_of_text("a\xc3\xa4\xf0\x9f\x98\x80");
+    static const size_t sizes[] = { 0, 1, 1, 3, 3, 3, 3, 7, 7 };
+
+    (void)state;
+    for (size_t max = 0; max < sizeof sizes / sizeof sizes[0]; max++)
+        assert_int_equal(grpc_text_cut(text, max).size, sizes[max]);
 }
 
 static void every_length_survives_base64(void **state)
@@ -193,6 +228,8 @@ int main(void)
         TEST(messages_are_percent_encoded),
         TEST(every_byte_survives_the_percent_encoding),
         TEST(binary_values_are_base64),
+        TEST(values_joined_by_commas_are_told_apart),
+        TEST(a_text_is_cut_between_characters),
         TEST(every_length_survives_base64),
         TEST(timeouts_are_read),
         TEST(timeouts_are_written_so_that_they_fit),
