@@ -1,4 +1,4 @@
-#include "rpc/client_end.h"
+#include "rpc/channel_state.h"
 
 #include <stdlib.h>
 
@@ -20,9 +20,10 @@ void channel_init(struct channel *channel, const struct channel_ops *ops, struct
     channel->message_bytes_max = message_bytes_max > 0 ? message_bytes_max : MESSAGE_BYTES_DEFAULT;
     channel->holds = 1;
     link_init(&channel->ends);
+    channel_init_state(channel, ops->connect != NULL ? CHANNEL_IDLE : CHANNEL_READY);
 }
 
-static void release_channel(struct channel *channel)
+void channel_release(struct channel *channel)
 {
     if (--channel->holds > 0)
         return;
@@ -101,7 +102,7 @@ static void recycle(struct client_end *end)
         channel->free = end;
         channel->free_count++;
     }
-    release_channel(channel);
+    channel_release(channel);
 }
 
 struct client_end *client_end_take(struct channel *channel)
@@ -155,8 +156,10 @@ void channel_close(struct channel *channel)
         channel->free = end->next_free;
         free_end(end);
     }
+    channel_end_watches(channel);
+    channel_set_state(channel, CHANNEL_SHUT_DOWN);
     channel->ops->close(channel);
-    release_channel(channel);
+    channel_release(channel);
 }
 
 bool channel_is_quiet(const struct channel *channel)

@@ -1,6 +1,7 @@
 #ifndef RPC_CHANNEL_H
 #define RPC_CHANNEL_H
 
+#include "core/base/random.h"
 #include "rpc/loop.h"
 #include "rpc/service.h"
 
@@ -18,16 +19,44 @@ struct channel;
 struct client_end;
 struct tls_client_options; /* see rpc/tls.h */
 
+enum channel_policy {
+    CHANNEL_PICK_FIRST,  /* the first address that answers, until it is lost */
+    CHANNEL_ROUND_ROBIN, /* all that answer, in turn */
+};
+
+/* How a channel stands, as gRPC defines it (doc/connectivity-semantics-and-api). */
+enum channel_state {
+    CHANNEL_IDLE,       /* not connected; the next call connects */
+    CHANNEL_CONNECTING, /* an attempt is under way; calls wait for it */
+    CHANNEL_READY,
+    CHANNEL_FAILING,   /* the last attempt failed; calls fail until the next one */
+    CHANNEL_SHUT_DOWN, /* closed */
+};
+
 struct channel_options {
-    const char *address;        /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470" */
-    size_t message_bytes_max;   /* of an answer; 0: 4 MiB */
-    int64_t connect_timeout_ms; /* 0: 10,000 */
-    int64_t keepalive_ms;       /* 0: 30,000; pings an idle connection with open calls */
+    /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470", or several of them with
+     * commas between; a name may have several addresses. They are tried in order. */
+    const char *address;
     const struct tls_client_options *tls; /* lent for channel_open(); NULL: plain text */
+    enum channel_policy policy;
+    size_t message_bytes_max;     /* of an answer; 0: 4 MiB */
+    int64_t connect_timeout_ms;   /* for each address, until it speaks HTTP/2; 0: 10,000 */
+    int64_t keepalive_ms;         /* 0: 30,000; pings a connection that is silent */
+    int64_t keepalive_timeout_ms; /* 0: connect_timeout_ms; without an answer it is lost */
+    bool keepalive_without_calls; /* otherwise only while calls are open */
+    /* Between attempts at an address, with a jitter of a fifth: 0: 50, then 1.6
+     * times as long each time, up to 5,000. */
+    int64_t backoff_ms, backoff_max_ms;
+    int64_t stagger_ms; /* before the next address is tried beside a slow one; 0: 250 */
+    /* An address counts only while its grpc.health.v1.Health says that this
+     * service is SERVING. "": the server as a whole; NULL: it is not asked. */
+    const char *health_service;
+    struct random *random; /* borrowed; NULL: the kernel's */
 };
 
 /* Gives a channel that connects at its first call, and again (with backoff)
- * after the connection is lost; calls that were on it end UNAVAILABLE. */
+ * after the connection is lost; calls that were on it end UNAVAILABLE. Names are
+ * resolved then, and again after something was lost. */
 MUST_USE enum err channel_open(struct loop *loop, const struct channel_options *options,
                                struct channel **channel, struct why *why);
 
@@ -46,6 +75,26 @@ void channel_close(struct channel *channel);
 bool channel_is_quiet(const struct channel *channel);
 
 /* Any thread. */
+enum channel_state channel_state(const struct channel *channel);
+const char *channel_state_name(enum channel_state state); /* "ready" */
+
+/* Connects, if it is idle and it is time. Loop's thread. */
+void channel_connect(struct channel *channel);
+
+/* Who watches wants a connection: it is made, and after a failure made again,
+ * without calls. on_state() comes from the loop, with the latest state: of
+ * changes that follow each other quickly some may be left out. Loop's thread. */
+struct channel_watch {
+    void (*on_state)(struct channel_watch *watch, enum channel_state state);
+    enum channel_state told; /* channel's */
+    struct link link;
+};
+
+void channel_watch(struct channel *channel, struct channel_watch *watch);
+/* Fine from on_state(), and after the channel was closed. */
+void channel_unwatch(struct channel_watch *watch);
+
+/* Any thread. */
 struct loop *channel_loop(const struct channel *channel);
 
 struct client_metadata {
@@ -62,7 +111,8 @@ struct client_call {
     bool streaming_request;          /* more follows: client_call_send() */
     const struct client_metadata *metadata;
     size_t metadata_count;
-    int64_t timeout_ms; /* 0: none; sent as grpc-timeout */
+    int64_t timeout_ms;  /* 0: none; sent as grpc-timeout */
+    bool wait_for_ready; /* where there is no connection, waits for one as long as it takes */
     /* The answer is one message: if it is OK without, or brings several, the
      * call is UNIMPLEMENTED (doc/statuscodes). */
     bool single_answer;

@@ -45,7 +45,9 @@ static size_t held(const struct channel *channel)
     return call_pool_live(container_of(channel, const struct local_channel, base)->calls);
 }
 
-static const struct channel_ops local_ops = { start, close_local, free_local, held };
+static const struct channel_ops local_ops = {
+    .start = start, .close = close_local, .free = free_local, .held = held
+};
 
 enum { MESSAGE_BYTES_MAX = 4 << 20 };
 

@@ -1,78 +1,163 @@
-#include "core/base/random.h"
-#include "rpc/address.h"
+#include "rpc/address_source.h"
+#include "rpc/channel_state.h"
 #include "rpc/client_end.h"
-#include "rpc/connection.h"
-#include "rpc/resolver.h"
+#include "rpc/picker.h"
 #include "rpc/tls.h"
 
-#include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
-/* The channel over HTTP/2: at most one connection takes new calls; one that the
- * server is closing goes on beside it until its calls have ended. While there
- * is none, calls wait for the attempt under way; after a failed one they fail
- * at once until it is time for the next. */
+/* The channel over HTTP/2: a list of addresses, each a subchannel, and a picker
+ * that says which of them a call goes to. Calls that find none READY wait for
+ * the attempt under way; once it has failed they fail, unless they wait for
+ * ready, and so do new ones until it is time for the next attempt.
+ *
+ * Whatever changes below only posts settle(), which looks at everything: so no
+ * callback finds the channel half-way between two states. */
 
 enum {
     CONNECT_TIMEOUT_MS = 10 * 1000,
     KEEPALIVE_MS = 30 * 1000,
-    STALL_MS = 30 * 1000,
-    HEADER_BYTES_MAX = 64 << 10,
-    BACKOFF_MIN_MS = 50,
+    STAGGER_MS = 250, /* RFC 8305, 5: Connection Attempt Delay */
+    /* gRPC's are 1 s and 120 s. A server of ours is back within a second of its
+     * restart, and refusing a connection costs it next to nothing. */
+    BACKOFF_MS = 50,
     BACKOFF_MAX_MS = 5 * 1000,
-};
-
-struct remote_connection {
-    struct connection_owner owner;
-    struct remote_channel *channel; /* NULL: the channel is closed */
-    struct connection *connection;
-    struct link link;
+    BACKOFF_GROWTH_PERCENT = 160,
+    BACKOFF_JITTER_PERCENT = 20,
 };
 
 struct remote_channel {
     struct channel base;
     struct channel_options options;
-    char *address;
-    struct addresses addresses;
+    char *address, *health_service;
     struct connection_scratch *scratch;
-    struct tls_context *tls; /* NULL: plain */
+    struct tls_context *tls[ADDRESSES_MAX]; /* of each part of the address; NULL: plain */
+    struct picker picker;
+    struct link leaving; /* subchannels that are no longer in the list */
+    struct link waiting; /* ends without a stream */
+    struct loop_task settle;
+    bool settle_is_posted;
 
-    struct remote_connection *opening; /* its TLS handshake is under way; NULL: none */
-    struct remote_connection *current; /* NULL: none takes new calls */
-    struct link connections;           /* it, and those that are going */
-    struct link waiting;               /* ends without a stream */
-
-    /* An attempt under way resolves first, if the address is a name, then
-     * connects. */
-    bool is_name;
-    struct resolver *resolver;
-    struct resolver_owner resolver_owner;
-    int connecting; /* socket; -1: not connecting */
-    unsigned next_address;
-    struct event *connected;
-    struct loop_timer connect_timer;
-
-    int64_t backoff_ms, retry_ms; /* retry_ms: no attempt before */
-    struct rpc_status failure;    /* of the last attempt */
+    struct address_source source;
+    struct rpc_status failure; /* why there is no subchannel */
 };
-
-static void try_next_address(struct remote_channel *remote);
 
 static struct remote_channel *remote_of(struct channel *channel)
 {
     return container_of(channel, struct remote_channel, base);
 }
 
+static void post_settle(void *context)
+{
+    struct remote_channel *remote = context;
+
+    if (remote->settle_is_posted || remote->base.closed)
+        return;
+    remote->settle_is_posted = true;
+    remote->base.holds++;
+    loop_post(remote->base.loop, &remote->settle);
+}
+
+static void on_subchannel_change(void *context, enum channel_state state)
+{
+    struct remote_channel *remote = context;
+
+    if (state == CHANNEL_IDLE || state == CHANNEL_FAILING)
+        address_source_distrust(&remote->source);
+    post_settle(remote);
+}
+
+/* If the name is not found, the addresses that it had are still worth a try. */
+static void on_source_change(void *context)
+{
+    struct remote_channel *remote = context;
+
+    if (link_is_linked(&remote->waiting))
+        picker_connect(&remote->picker);
+    post_settle(remote);
+}
+
+static struct backoff backoff_of(const struct remote_channel *remote)
+{
+    return (struct backoff){ remote->options.backoff_ms, remote->options.backoff_max_ms,
+                             BACKOFF_GROWTH_PERCENT, BACKOFF_JITTER_PERCENT };
+}
+
+/* ---- The list of addresses. ---- */
+
+static struct subchannel *make_subchannel(struct remote_channel *remote,
+                                          const struct address *address)
+{
+    const struct subchannel_options options = {
+        .loop = remote->base.loop,
+        .scratch = remote->scratch,
+        .tls = remote->tls[address->part],
+        .options = &remote->options,
+        .backoff = backoff_of(remote),
+        .random = remote->options.random,
+        .on_change = on_subchannel_change,
+        .context = remote,
+    };
+    char authority[ADDRESS_PART_SIZE];
+
+    if (!address_part(remote->address, address->part, authority))
+        return NULL;
+    return subchannel_new(&options, address, authority);
+}
+
+static struct subchannel *take_old(struct subchannel **old, unsigned count,
+                                   const struct address *address)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct subchannel *found = old[i];
+        if (found == NULL || !address_equal(subchannel_address(found), address))
+            continue;
+        old[i] = NULL;
+        return found;
+    }
+    return NULL;
+}
+
+/* What is in both lists keeps its connections and its backoff. */
+static void set_addresses(struct remote_channel *remote, const struct addresses *addresses)
+{
+    struct subchannel *old[ADDRESSES_MAX], *list[ADDRESSES_MAX] = { NULL };
+    unsigned old_count = remote->picker.count, count = 0;
+
+    memcpy(old, remote->picker.list, sizeof old);
+    for (unsigned i = 0; i < addresses->count; i++) {
+        struct subchannel *subchannel = take_old(old, old_count, &addresses->list[i]);
+        if (subchannel == NULL)
+            subchannel = make_subchannel(remote, &addresses->list[i]);
+        if (subchannel != NULL)
+            list[count++] = subchannel;
+    }
+    picker_replace(&remote->picker, list, count);
+    for (unsigned i = 0; i < old_count; i++)
+        if (old[i] != NULL)
+            subchannel_drop(old[i], &remote->leaving);
+    if (count == 0)
+        rpc_status_set(&remote->failure, RPC_UNAVAILABLE, "cannot connect to %s: out of memory",
+                       remote->address);
+}
+
+static void on_addresses(void *context, const struct addresses *addresses)
+{
+    struct remote_channel *remote = context;
+
+    set_addresses(remote, addresses);
+    picker_connect(&remote->picker);
+    post_settle(remote);
+}
+
 /* ---- Calls. ---- */
 
 static bool attach(struct remote_channel *remote, struct client_end *end)
 {
-    if (remote->current == NULL || !connection_request(remote->current->connection, &end->user))
-        return false;
-    client_end_send_headers(end, remote->tls != NULL ? "https" : "http", remote->address);
-    return true;
+    struct subchannel *subchannel = picker_pick(&remote->picker);
+
+    return subchannel != NULL && subchannel_attach(subchannel, end);
 }
 
 static void attach_waiting(struct remote_channel *remote)
@@ -87,232 +172,66 @@ static void attach_waiting(struct remote_channel *remote)
     }
 }
 
+static const struct rpc_status *failure_of(const struct remote_channel *remote)
+{
+    const struct rpc_status *failure = picker_failure(&remote->picker);
+
+    if (failure != NULL)
+        return failure;
+    return remote->failure.code != RPC_OK ? &remote->failure : &remote->source.failure;
+}
+
 static void fail_waiting(struct remote_channel *remote)
 {
-    while (link_is_linked(&remote->waiting)) {
-        struct client_end *end = container_of(remote->waiting.next, struct client_end, waiting);
+    list_each_safe(link, &remote->waiting) {
+        struct client_end *end = container_of(link, struct client_end, waiting);
+        if (end->call->wait_for_ready)
+            continue;
         list_remove(&end->waiting);
-        client_end_finish_later(end, &remote->failure);
+        client_end_finish_later(end, failure_of(remote));
     }
 }
 
-/* ---- Attempts. ---- */
-
-static void back_off(struct remote_channel *remote)
+/* Sees to it that an attempt is under way, if there may be one now. */
+static void want_connection(struct remote_channel *remote)
 {
-    int64_t delay_ms = remote->backoff_ms * 2;
-
-    if (delay_ms < BACKOFF_MIN_MS)
-        delay_ms = BACKOFF_MIN_MS;
-    if (delay_ms > BACKOFF_MAX_MS)
-        delay_ms = BACKOFF_MAX_MS;
-    remote->backoff_ms = delay_ms;
-    /* Not all clients of a server that comes back at the same moment. */
-    delay_ms = delay_ms * 3 / 4 + (int64_t)random_below(random_real(), (uint64_t)delay_ms / 2 + 1);
-    remote->retry_ms = loop_mono_ms() + delay_ms;
+    if (!remote->picker.passing && address_source_ask(&remote->source))
+        return; /* on_addresses() goes on */
+    picker_connect(&remote->picker);
 }
 
-static void note_failure(struct remote_channel *remote, const char *reason)
+static enum channel_state state_of(const struct remote_channel *remote)
 {
-    rpc_status_set(&remote->failure, RPC_UNAVAILABLE, "cannot connect to %s: %s", remote->address,
-                   reason);
+    enum channel_state state = CHANNEL_IDLE;
+
+    if (remote->picker.count > 0)
+        state = picker_state(&remote->picker);
+    else if (failure_of(remote)->code != RPC_OK)
+        state = CHANNEL_FAILING;
+    if (remote->source.resolver != NULL && state != CHANNEL_READY)
+        return CHANNEL_CONNECTING;
+    return state;
 }
 
-static void stop_attempt(struct remote_channel *remote, bool keep_socket)
+/* A failed attempt ends the calls that waited for it, before the next one may
+ * begin; who watches is told of the failure, too. */
+static void settle(struct loop_task *task)
 {
-    if (remote->connected != NULL)
-        event_free(remote->connected);
-    remote->connected = NULL;
-    loop_timer_stop(remote->base.loop, &remote->connect_timer);
-    if (remote->connecting >= 0 && !keep_socket)
-        close(remote->connecting);
-    remote->connecting = -1;
-}
+    struct remote_channel *remote = container_of(task, struct remote_channel, settle);
 
-static void fail_attempt(struct remote_channel *remote, const char *reason)
-{
-    note_failure(remote, reason);
-    stop_attempt(remote, false);
-    try_next_address(remote);
-}
-
-static void on_timeout(struct loop_timer *timer)
-{
-    fail_attempt(container_of(timer, struct remote_channel, connect_timer), "it takes too long");
-}
-
-/* ---- Connections. ---- */
-
-static void on_going(struct connection_owner *owner)
-{
-    struct remote_connection *own = container_of(owner, struct remote_connection, owner);
-
-    if (own->channel->current == own)
-        own->channel->current = NULL;
-}
-
-static void on_open(struct connection_owner *owner)
-{
-    struct remote_connection *own = container_of(owner, struct remote_connection, owner);
-
-    own->channel->opening = NULL;
-    own->channel->current = own;
-    attach_waiting(own->channel);
-}
-
-/* The attempt failed in TLS's handshake: the next address may do better. */
-static void fail_opening(struct remote_channel *remote, const char *reason)
-{
-    remote->opening = NULL;
-    note_failure(remote, reason);
-    try_next_address(remote);
-}
-
-static void on_closed(struct connection_owner *owner, const char *reason)
-{
-    struct remote_connection *own = container_of(owner, struct remote_connection, owner);
-    struct remote_channel *remote = own->channel;
-
-    on_going(owner);
-    if (remote->opening == own) {
-        fail_opening(remote, reason);
-    } else if (connection_is_up(own->connection)) {
-        remote->backoff_ms = 0;
-    } else { /* it answers, but not in HTTP/2 */
-        note_failure(remote, reason);
-        back_off(remote);
-    }
-    list_remove(&own->link);
-    free(own);
-}
-
-static const struct connection_owner_ops connection_ops = { .on_open = on_open,
-                                                            .on_going = on_going,
-                                                            .on_closed = on_closed };
-
-static void open_connection(struct remote_channel *remote, int fd)
-{
-    struct remote_connection *own = calloc(1, sizeof *own);
-    const struct connection_options options = {
-        .loop = remote->base.loop,
-        .scratch = remote->scratch,
-        .limits = { remote->options.connect_timeout_ms, STALL_MS, remote->options.keepalive_ms },
-        .h2 = { H2_CLIENT, 0, HEADER_BYTES_MAX },
-        .tls = remote->tls,
-        .owner = &own->owner,
-    };
-
-    if (own == NULL) {
-        close(fd);
-        return;
-    }
-    own->owner.ops = &connection_ops;
-    own->channel = remote;
-    own->connection = connection_open(fd, &options);
-    if (own->connection == NULL) {
-        free(own);
-        return;
-    }
-    list_append(&remote->connections, &own->link);
-    if (connection_is_open(own->connection))
-        remote->current = own;
-    else
-        remote->opening = own;
-}
-
-static void finish_attempt(struct remote_channel *remote)
-{
-    int fd = remote->connecting;
-
-    stop_attempt(remote, true);
-    open_connection(remote, fd);
-    if (remote->current != NULL)
+    remote->settle_is_posted = false;
+    if (!remote->base.closed) {
+        picker_update(&remote->picker);
         attach_waiting(remote);
-    if (remote->current != NULL || remote->opening != NULL)
-        return;
-    note_failure(remote, "out of memory");
-    fail_waiting(remote);
-}
-
-static void on_connected(evutil_socket_t fd, short what, void *context)
-{
-    struct remote_channel *remote = context;
-    socklen_t size = sizeof(int);
-    int error = 0;
-
-    (void)what;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
-    if (error != 0)
-        fail_attempt(remote, strerror(error));
-    else
-        finish_attempt(remote);
-}
-
-/* A connect() that succeeds or fails at once is reported by the same event as
- * one that takes time. */
-static bool begin_attempt(struct remote_channel *remote, const struct address *address)
-{
-    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0) {
-        note_failure(remote, strerror(errno));
-        return false;
+        channel_set_state(&remote->base, state_of(remote));
+        if (state_of(remote) == CHANNEL_FAILING)
+            fail_waiting(remote);
+        if (link_is_linked(&remote->waiting) || channel_is_watched(&remote->base) ||
+            remote->picker.is_active)
+            want_connection(remote);
+        channel_set_state(&remote->base, state_of(remote));
     }
-    remote->connecting = fd;
-    if (connect(fd, (const struct sockaddr *)&address->storage, address->size) != 0 &&
-        errno != EINPROGRESS) {
-        note_failure(remote, strerror(errno));
-        stop_attempt(remote, false);
-        return false;
-    }
-    remote->connected =
-        event_new(loop_event_base(remote->base.loop), fd, EV_WRITE, on_connected, remote);
-    if (remote->connected == NULL || event_add(remote->connected, NULL) != 0) {
-        note_failure(remote, "out of memory");
-        stop_attempt(remote, false);
-        return false;
-    }
-    loop_timer_start(remote->base.loop, &remote->connect_timer, remote->options.connect_timeout_ms);
-    return true;
-}
-
-static void try_next_address(struct remote_channel *remote)
-{
-    while (remote->next_address < remote->addresses.count)
-        if (begin_attempt(remote, &remote->addresses.list[remote->next_address++]))
-            return;
-    back_off(remote);
-    fail_waiting(remote);
-}
-
-static void on_resolved(struct resolver_owner *owner, enum err e, const struct addresses *addresses,
-                        const struct why *why)
-{
-    struct remote_channel *remote = container_of(owner, struct remote_channel, resolver_owner);
-
-    remote->resolver = NULL;
-    if (e == OK)
-        remote->addresses = *addresses;
-    else
-        rpc_status_set(&remote->failure, RPC_UNAVAILABLE, "%s", why->text);
-    remote->next_address = e == OK ? 0 : remote->addresses.count;
-    try_next_address(remote);
-}
-
-static bool is_trying(const struct remote_channel *remote)
-{
-    return remote->connecting >= 0 || remote->resolver != NULL || remote->opening != NULL;
-}
-
-static void start_attempt(struct remote_channel *remote)
-{
-    remote->next_address = 0;
-    if (remote->is_name)
-        remote->resolver =
-            resolver_start(remote->base.loop, remote->address, &remote->resolver_owner);
-    if (remote->resolver == NULL)
-        try_next_address(remote);
+    channel_release(&remote->base);
 }
 
 static void start(struct channel *channel, struct client_end *end)
@@ -321,13 +240,17 @@ static void start(struct channel *channel, struct client_end *end)
 
     if (attach(remote, end))
         return;
-    if (!is_trying(remote) && loop_mono_ms() < remote->retry_ms) {
-        client_end_finish_later(end, &remote->failure);
-        return;
-    }
     list_append(&remote->waiting, &end->waiting);
-    if (!is_trying(remote))
-        start_attempt(remote);
+    want_connection(remote);
+    post_settle(remote);
+}
+
+static void connect_remote(struct channel *channel)
+{
+    struct remote_channel *remote = remote_of(channel);
+
+    want_connection(remote);
+    post_settle(remote);
 }
 
 /* ---- The channel. ---- */
@@ -336,17 +259,13 @@ static void close_remote(struct channel *channel)
 {
     struct remote_channel *remote = remote_of(channel);
 
-    stop_attempt(remote, false);
-    if (remote->resolver != NULL)
-        resolver_cancel(remote->resolver);
-    while (link_is_linked(&remote->connections)) {
-        struct remote_connection *own =
-            container_of(remote->connections.next, struct remote_connection, link);
-        list_remove(&own->link);
-        connection_close(own->connection);
-        free(own);
-    }
-    remote->current = remote->opening = NULL;
+    picker_stop(&remote->picker);
+    address_source_close(&remote->source);
+    for (unsigned i = 0; i < remote->picker.count; i++)
+        subchannel_free(remote->picker.list[i]);
+    remote->picker.count = 0;
+    while (link_is_linked(&remote->leaving))
+        subchannel_free(subchannel_of_leaving(remote->leaving.next));
 }
 
 static void free_remote(struct channel *channel)
@@ -354,7 +273,9 @@ static void free_remote(struct channel *channel)
     struct remote_channel *remote = remote_of(channel);
 
     connection_scratch_free(remote->scratch);
-    tls_context_free(remote->tls);
+    for (unsigned part = 0; part < ADDRESSES_MAX; part++)
+        tls_context_free(remote->tls[part]);
+    free(remote->health_service);
     free(remote->address);
     free(remote);
 }
@@ -365,44 +286,97 @@ static size_t none_held(const struct channel *channel)
     return 0;
 }
 
-static const struct channel_ops remote_ops = { start, close_remote, free_remote, none_held };
+static const struct channel_ops remote_ops = { .start = start,
+                                               .connect = connect_remote,
+                                               .close = close_remote,
+                                               .free = free_remote,
+                                               .held = none_held };
 
-static enum err read_address(struct remote_channel *remote, struct why *why)
+static void fill_in(struct channel_options *options)
 {
-    enum err e = address_read(remote->address, &remote->addresses, why);
+    if (options->connect_timeout_ms <= 0)
+        options->connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    if (options->keepalive_ms <= 0)
+        options->keepalive_ms = KEEPALIVE_MS;
+    if (options->keepalive_timeout_ms <= 0)
+        options->keepalive_timeout_ms = options->connect_timeout_ms;
+    if (options->backoff_ms <= 0)
+        options->backoff_ms = BACKOFF_MS;
+    if (options->backoff_max_ms <= 0)
+        options->backoff_max_ms = BACKOFF_MAX_MS;
+    if (options->stagger_ms <= 0)
+        options->stagger_ms = STAGGER_MS;
+    if (options->random == NULL)
+        options->random = random_real();
+}
 
-    if (e != ERR_UNAVAILABLE)
-        return e;
-    remote->is_name = true;
-    remote->resolver_owner.on_resolved = on_resolved;
-    note_failure(remote, "no thread to resolve the name");
-    return OK;
+static void init_parts(struct remote_channel *remote)
+{
+    remote->settle.run = settle;
+    link_init(&remote->leaving);
+    link_init(&remote->waiting);
+    remote->picker = (struct picker){ .policy = remote->options.policy,
+                                      .loop = remote->base.loop,
+                                      .random = remote->options.random,
+                                      .stagger_ms = remote->options.stagger_ms,
+                                      .on_change = post_settle,
+                                      .context = remote };
+    picker_init(&remote->picker);
+    remote->source = (struct address_source){ .loop = remote->base.loop,
+                                              .text = remote->address,
+                                              .backoff = backoff_of(remote),
+                                              .random = remote->options.random,
+                                              .on_addresses = on_addresses,
+                                              .on_change = on_source_change,
+                                              .context = remote };
+}
+
+static enum err read_addresses(struct remote_channel *remote, struct why *why)
+{
+    struct addresses addresses;
+    enum err e = address_source_open(&remote->source, &addresses, why);
+
+    if (e == OK && addresses.count > 0) {
+        set_addresses(remote, &addresses);
+        if (remote->picker.count == 0)
+            return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    }
+    return e;
+}
+
+/* A server is verified by the name that it has in the list. */
+static enum err open_tls(struct remote_channel *remote, const struct tls_client_options *options,
+                         struct why *why)
+{
+    char part[ADDRESS_PART_SIZE];
+    enum err e = OK;
+
+    for (unsigned i = 0; e == OK && i < ADDRESSES_MAX && address_part(remote->address, i, part);
+         i++)
+        e = tls_client_new(options, part, &remote->tls[i], why);
+    return e;
 }
 
 static enum err open_remote(struct remote_channel *remote, struct loop *loop,
                             const struct channel_options *options, struct why *why)
 {
-    enum err e;
+    enum err e = OK;
 
     remote->options = *options;
     remote->options.tls = NULL; /* lent for now only */
-    if (remote->options.connect_timeout_ms <= 0)
-        remote->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    if (remote->options.keepalive_ms <= 0)
-        remote->options.keepalive_ms = KEEPALIVE_MS;
-    remote->connecting = -1;
-    remote->connect_timer.fire = on_timeout;
-    link_init(&remote->connections);
-    link_init(&remote->waiting);
+    fill_in(&remote->options);
     channel_init(&remote->base, &remote_ops, loop, options->message_bytes_max);
     remote->address = strdup(options->address);
+    init_parts(remote);
+    if (options->health_service != NULL)
+        remote->options.health_service = remote->health_service = strdup(options->health_service);
     remote->scratch = connection_scratch_new();
-    if (remote->address == NULL || remote->scratch == NULL)
+    if (remote->address == NULL || remote->scratch == NULL ||
+        (options->health_service != NULL && remote->health_service == NULL))
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
-    e = read_address(remote, why);
-    if (e == OK && options->tls != NULL)
-        e = tls_client_new(options->tls, options->address, &remote->tls, why);
-    return e;
+    if (options->tls != NULL)
+        e = open_tls(remote, options->tls, why);
+    return e == OK ? read_addresses(remote, why) : e;
 }
 
 enum err channel_open(struct loop *loop, const struct channel_options *options,
@@ -415,6 +389,7 @@ enum err channel_open(struct loop *loop, const struct channel_options *options,
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     e = open_remote(remote, loop, options, why);
     if (e != OK) {
+        close_remote(&remote->base);
         free_remote(&remote->base);
         return e;
     }

@@ -7,12 +7,16 @@
 #include "rpc/grpc_frame.h"
 #include "rpc/stream.h"
 
+#include <stdatomic.h>
+
 /* The client's end of a call, whatever carries it: what rpc/channel.h promises
  * about calls, over a struct stream. A channel provides the stream. */
 
 struct channel_ops {
     /* Gives the end a stream, now or later, or fails it later. */
     void (*start)(struct channel *channel, struct client_end *end);
+    /* Connects without a call. NULL: it is always connected. */
+    void (*connect)(struct channel *channel);
     /* The channel is closed: lets go of what it is connected to. */
     void (*close)(struct channel *channel);
     void (*free)(struct channel *channel);
@@ -30,12 +34,19 @@ struct channel {
     struct link ends;         /* of calls that are not done */
     struct client_end *free;  /* kept for the next calls */
     size_t free_count;
-    size_t holds; /* its owner's, and one for each end in use */
+    size_t holds; /* its owner's, and one for each end in use or task posted */
     bool closed;
+
+    atomic_int state; /* enum channel_state */
+    struct link watches;
+    struct loop_task tell;
+    bool tell_is_posted;
 };
 
 void channel_init(struct channel *channel, const struct channel_ops *ops, struct loop *loop,
                   size_t message_bytes_max);
+/* Gives up one of its holds: the last frees it. */
+void channel_release(struct channel *channel);
 
 struct client_metadata_entry {
     struct client_metadata_entry *next;

@@ -14,9 +14,11 @@ struct connection;
 struct connection_owner;
 
 struct connection_limits {
-    int64_t handshake_ms; /* until the peer's SETTINGS, TLS's handshake included */
-    int64_t stall_ms;     /* no progress while something waits */
-    int64_t keepalive_ms; /* silent: ask; then handshake_ms for an answer */
+    int64_t handshake_ms;         /* until the peer's SETTINGS, TLS's handshake included */
+    int64_t stall_ms;             /* no progress while something waits */
+    int64_t keepalive_ms;         /* silent: ask */
+    int64_t keepalive_timeout_ms; /* for an answer; 0: handshake_ms */
+    bool keepalive_without_calls; /* client: otherwise the server decides how long it stays */
 };
 
 struct connection_owner_ops {
@@ -24,6 +26,8 @@ struct connection_owner_ops {
     struct stream_user *(*accept)(struct connection_owner *owner, struct stream *stream);
     /* TLS: the handshake is over. May be NULL. */
     void (*on_open)(struct connection_owner *owner);
+    /* The peer has begun to speak HTTP/2. May be NULL. */
+    void (*on_up)(struct connection_owner *owner);
     /* The peer takes no new streams. */
     void (*on_going)(struct connection_owner *owner);
     /* It is gone, streams and all; `reason` is for a person. Not after

@@ -231,6 +231,17 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 
 /* ---- Input. ---- */
 
+static void note_up(struct connection *connection)
+{
+    struct connection_owner *owner = connection->options.owner;
+
+    if (connection->was_up || connection->closing || !h2_session_is_up(connection->session))
+        return;
+    connection->was_up = true;
+    if (owner->ops->on_up != NULL)
+        owner->ops->on_up(owner);
+}
+
 static void read_input(struct connection *connection)
 {
     struct connection_scratch *scratch = connection->options.scratch;
@@ -250,6 +261,7 @@ static void read_input(struct connection *connection)
             connection_post_flush(connection);
             return;
         }
+        note_up(connection);
         if (size < sizeof scratch->in || connection->closing)
             return;
     }

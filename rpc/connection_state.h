@@ -35,7 +35,7 @@ struct connection {
     bool lingering;   /* all is written; what still comes is dropped */
     int64_t lingering_ms;
     bool closing; /* by its owner, from inside */
-    bool was_up;  /* before it was torn down */
+    bool was_up;  /* its owner was told that it is up */
     const char *reason;
 
     struct loop_timer tick;

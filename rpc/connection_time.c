@@ -9,6 +9,11 @@ enum {
     TICK_MS_MAX = 2000,
 };
 
+static int64_t pong_ms(const struct connection_limits *limits)
+{
+    return limits->keepalive_timeout_ms > 0 ? limits->keepalive_timeout_ms : limits->handshake_ms;
+}
+
 static void keep_alive(struct connection *connection, int64_t now_ms)
 {
     const struct connection_limits *limits = &connection->options.limits;
@@ -22,13 +27,12 @@ static void keep_alive(struct connection *connection, int64_t now_ms)
         return;
     }
     if (connection->pinged_ms == 0) {
-        /* A client without calls lets the server decide how long it stays. */
-        if (connection->options.h2.role == H2_SERVER ||
+        if (connection->options.h2.role == H2_SERVER || limits->keepalive_without_calls ||
             h2_session_stream_count(connection->session) > 0) {
             connection->pinged_ms = now_ms;
             h2_session_ping(connection->session);
         }
-    } else if (now_ms - connection->pinged_ms > limits->handshake_ms) {
+    } else if (now_ms - connection->pinged_ms > pong_ms(limits)) {
         connection_give_up(connection, "the peer does not answer");
     }
 }
@@ -81,6 +85,8 @@ static int64_t choose_tick_ms(const struct connection_limits *limits)
         tick_ms = limits->stall_ms;
     if (limits->keepalive_ms < tick_ms)
         tick_ms = limits->keepalive_ms;
+    if (pong_ms(limits) < tick_ms)
+        tick_ms = pong_ms(limits);
     tick_ms /= 4;
     if (tick_ms < TICK_MS_MIN)
         return TICK_MS_MIN;

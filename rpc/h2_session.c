@@ -202,6 +202,11 @@ void h2_session_drain(struct h2_session *session)
 {
     if (session->draining || session->over)
         return;
+    if (session->options.role == H2_CLIENT) { /* only its own streams are open */
+        h2_check(session, nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR,
+                                                NULL, 0));
+        return;
+    }
     session->draining = true;
     nghttp2_submit_shutdown_notice(session->ng);
     h2_session_ping(session);

@@ -20,7 +20,7 @@ static void *resolve(void *context)
 {
     struct resolver *resolver = context;
 
-    resolver->result = address_resolve(resolver->text, &resolver->addresses, &resolver->why);
+    resolver->result = address_resolve_list(resolver->text, &resolver->addresses, &resolver->why);
     loop_post(resolver->loop, &resolver->finish);
     return NULL;
 }

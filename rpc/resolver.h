@@ -4,7 +4,7 @@
 #include "rpc/address.h"
 #include "rpc/loop.h"
 
-/* Turns "host:port" into addresses without stopping the loop: the system's
+/* Turns "host:port", or several, into addresses without stopping the loop: the system's
  * resolver only knows how to wait, so it waits on a thread of its own. */
 
 struct resolver;

@@ -19,7 +19,7 @@ BEGIN {
     room["^rocksdb/"]           = "^core/store_rocksdb[.]c$"
     room["^nghttp2/"]           = "^rpc/h2_(session|events|send)[.]c$|^rpc/h2_state[.]h$"
     room["^openssl/"]           = "^rpc/tls[a-z_]*[.]c$|^rpc/tls_parts[.]h$"
-    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection_io|channel_remote)[.]c$|^gateway/http_[a-z]+[.]c$"
+    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection_io|dial)[.]c$|^gateway/http_[a-z]+[.]c$"
     room["^jansson[.]h$"]       = "^gateway/(transcode|json)_[a-z]+[.]c$|^tools/"
     room["^sqlite3[.]h$"]       = "^tools/worker/connectors/local"
     room["^curl/"]              = "^tools/worker/connectors/http[a-z_]*[.]c$"

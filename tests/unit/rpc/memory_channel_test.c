@@ -126,7 +126,9 @@ static size_t held(const struct channel *channel)
     return call_pool_live(memory->calls);
 }
 
-static const struct channel_ops memory_ops = { start, close_memory, free_memory, held };
+static const struct channel_ops memory_ops = {
+    .start = start, .close = close_memory, .free = free_memory, .held = held
+};
 
 static int setup(void **state)
 {
