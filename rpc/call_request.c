@@ -120,11 +120,9 @@ static void on_headers_end(struct stream_user *user)
     if (call->headers_ended)
         return;
     call->headers_ended = true;
-    if (!call->is_post)
-        call_end_plain(call, 405);
-    else if (!call->is_grpc)
-        call_end_plain(call, user->stream->headers_too_large ? 431 : 415);
-    else if (user->stream->headers_too_large)
+    if (!call->is_post || !call->is_grpc)
+        return; /* on_end() answers: only then it is certain that it is HTTP at all */
+    if (user->stream->headers_too_large)
         fail(call, RPC_RESOURCE_EXHAUSTED, "the headers are too large");
     else if (call->method == NULL)
         fail(call, RPC_UNIMPLEMENTED, "there is no such service or method");
@@ -276,6 +274,10 @@ static void on_data(struct stream_user *user, struct bytes data)
     struct rpc_call *call = container_of(user, struct rpc_call, user);
     size_t size = data.size;
 
+    if (!call->is_post || !call->is_grpc) {
+        consume(call, size);
+        return;
+    }
     if (!call_is_over(call) && !call->paused && buffer_size(&call->pending) == 0)
         feed(call, &data);
     if (!call_is_over(call) && data.size > 0) {
@@ -307,7 +309,14 @@ static void on_end(struct stream_user *user)
     struct rpc_call *call = container_of(user, struct rpc_call, user);
 
     call->peer_ended = true;
-    finish_if_all_read(call);
+    if (call->ended)
+        return;
+    if (!call->is_post)
+        call_end_plain(call, 405);
+    else if (!call->is_grpc)
+        call_end_plain(call, user->stream->headers_too_large ? 431 : 415);
+    else
+        finish_if_all_read(call);
 }
 
 static void on_close(struct stream_user *user, enum stream_error error)

@@ -80,23 +80,3 @@ bool h2_budget_fault(struct h2_budget *budget)
 {
     return spend(budget, COST_FAULT);
 }
-
-bool h2_budget_stream_id(struct h2_budget *budget, int32_t id)
-{
-    const unsigned room = sizeof budget->skipped / sizeof budget->skipped[0];
-
-    if (id > budget->newest_id) {
-        int32_t expected = budget->newest_id == 0 ? 1 : budget->newest_id + 2;
-        if (id > expected) {
-            budget->skipped[budget->skipped_count % room].from = expected;
-            budget->skipped[budget->skipped_count % room].to = id - 2;
-            budget->skipped_count++;
-        }
-        budget->newest_id = id;
-        return true;
-    }
-    for (unsigned i = 0; i < room && i < budget->skipped_count; i++)
-        if (id >= budget->skipped[i].from && id <= budget->skipped[i].to)
-            return false;
-    return true;
-}

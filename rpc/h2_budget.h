@@ -11,13 +11,6 @@
 
 struct h2_budget {
     int32_t left;
-    /* Streams that a client skipped: ids below the newest that were never
-     * used, and so must never be. Well-behaved clients skip none. */
-    int32_t newest_id;
-    struct {
-        int32_t from, to;
-    } skipped[8];
-    unsigned skipped_count;
 };
 
 void h2_budget_init(struct h2_budget *budget);
@@ -28,9 +21,5 @@ void h2_budget_data(struct h2_budget *budget);
 bool h2_budget_frame(struct h2_budget *budget, uint8_t type, uint8_t flags, size_t length);
 /* A stream of ours was reset because its frames were wrong. */
 bool h2_budget_fault(struct h2_budget *budget);
-
-/* Server: notes the id of a HEADERS frame. False if it is one that was skipped
- * before (RFC 9113, 5.1.1). */
-bool h2_budget_stream_id(struct h2_budget *budget, int32_t id);
 
 #endif

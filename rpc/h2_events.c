@@ -1,7 +1,6 @@
 #include "rpc/h2_state.h"
 
-/* What nghttp2 tells: its frames become what our streams' users hear, and each
- * is paid for out of the budget. */
+/* What nghttp2 tells: its frames become what our streams' users hear. */
 
 enum {
     HEADER_OVERHEAD = 32,    /* RFC 9113, 6.5.2 */
@@ -23,21 +22,6 @@ static bool is_request(const nghttp2_frame *frame)
 static void calm(struct h2_session *session)
 {
     h2_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *context)
-{
-    struct h2_session *session = context;
-
-    (void)ng;
-    if (session->over)
-        return 0;
-    if (!h2_budget_frame(&session->budget, hd->type, hd->flags, hd->length))
-        calm(session);
-    else if (session->options.role == H2_SERVER && hd->type == NGHTTP2_HEADERS &&
-             hd->stream_id % 2 == 1 && !h2_budget_stream_id(&session->budget, hd->stream_id))
-        h2_terminate(session, NGHTTP2_PROTOCOL_ERROR);
-    return 0;
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
@@ -125,6 +109,15 @@ static void finish_drain(struct h2_session *session)
                           NULL, 0);
 }
 
+/* After it the peer sends nothing more on the stream, as after END_STREAM. */
+static void note_reset(struct h2_session *session, int32_t id)
+{
+    struct h2_stream *stream = stream_of(session, id);
+
+    if (stream != NULL)
+        stream->remote_ended = true;
+}
+
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
 {
     struct h2_session *session = context;
@@ -144,6 +137,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *conte
     case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && session->draining)
             finish_drain(session);
+        break;
+    case NGHTTP2_RST_STREAM:
+        note_reset(session, frame->hd.stream_id);
         break;
     case NGHTTP2_GOAWAY:
         h2_set_going(session);
@@ -210,6 +206,8 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 
     if (stream == NULL)
         return 0;
+    if (stream->remote_ended)
+        h2_ids_end(&session->ids, id);
     nghttp2_session_set_stream_user_data(ng, id, NULL);
     h2_stream_close(stream, (enum stream_error)error);
     return 0;
@@ -240,7 +238,6 @@ nghttp2_session_callbacks *h2_events_new(void)
 
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         return NULL;
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);

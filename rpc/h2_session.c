@@ -105,6 +105,7 @@ struct h2_session *h2_session_new(const struct h2_options *options, struct h2_ow
     session->owner = owner;
     link_init(&session->streams.list);
     h2_budget_init(&session->budget);
+    session->scan.preface_left = options->role == H2_SERVER ? H2_PREFACE_SIZE : 0;
     if (!open_nghttp2(session) || !send_settings(session)) {
         h2_session_free(session);
         return NULL;
@@ -122,19 +123,6 @@ void h2_session_free(struct h2_session *session)
                         STREAM_BROKEN);
     nghttp2_session_del(session->ng);
     free(session);
-}
-
-bool h2_session_receive(struct h2_session *session, struct bytes bytes)
-{
-    ssize_t result;
-
-    if (session->over)
-        return false;
-    result = nghttp2_session_mem_recv(session->ng, bytes.data, bytes.size);
-    if (result < 0)
-        session->over = true;
-    h2_want_output(session);
-    return !session->over;
 }
 
 struct bytes h2_session_output(struct h2_session *session)

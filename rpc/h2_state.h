@@ -2,14 +2,17 @@
 #define RPC_H2_STATE_H
 
 #include "rpc/h2_budget.h"
+#include "rpc/h2_ids.h"
+#include "rpc/h2_scan.h"
 #include "rpc/h2_session.h"
 #include "rpc/h2_stream.h"
 
 #include <nghttp2/nghttp2.h>
 
 /* The inside of a session, for the files that make it: h2_session.c (its
- * beginning, its end, what its owner asks), h2_events.c (what nghttp2 tells), and
- * h2_send.c (what the streams' users send). */
+ * beginning, its end, what its owner asks), h2_receive.c (bytes, judged before
+ * nghttp2 gets them), h2_events.c (what nghttp2 tells), and h2_send.c (what the
+ * streams' users send). */
 
 enum { H2_HEADERS_SENT_BYTES_MAX = 1 << 20 }; /* of one block, as nghttp2 estimates it packed */
 
@@ -17,7 +20,9 @@ struct h2_session {
     nghttp2_session *ng;
     struct h2_owner *owner;
     struct h2_options options;
+    struct h2_scan scan;
     struct h2_budget budget;
+    struct h2_ids ids; /* server: the client's */
     struct h2_streams streams;
     uint64_t frame_count; /* that came in whole */
     bool is_up, going, draining, over;

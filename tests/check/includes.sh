@@ -17,7 +17,7 @@ BEGIN {
 
     # Foreign libraries, and the room of each.
     room["^rocksdb/"]           = "^core/store_rocksdb[.]c$"
-    room["^nghttp2/"]           = "^rpc/h2_(session|events|send)[.]c$|^rpc/h2_state[.]h$"
+    room["^nghttp2/"]           = "^rpc/h2_(session|receive|events|send)[.]c$|^rpc/h2_state[.]h$"
     room["^openssl/"]           = "^rpc/tls[a-z_]*[.]c$|^rpc/tls_parts[.]h$"
     room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection_io|dial)[.]c$|^gateway/http_[a-z]+[.]c$"
     room["^jansson[.]h$"]       = "^gateway/(transcode|json)_[a-z]+[.]c$|^tools/"

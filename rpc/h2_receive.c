@@ -1,0 +1,64 @@
+#include "rpc/h2_state.h"
+
+/* Bytes on their way to nghttp2. Each frame's head is looked at first: whether its
+ * sender may still afford it, and whether it can mean the stream it names. */
+
+static bool feed(struct h2_session *session, struct bytes bytes)
+{
+    if (bytes.size > 0 && nghttp2_session_mem_recv(session->ng, bytes.data, bytes.size) < 0)
+        session->over = true;
+    return !session->over;
+}
+
+/* A head whose stream must be known as it stands when the frame's turn comes. */
+static bool uses_stream(const struct h2_session *session, const struct h2_head *head)
+{
+    return head->type == NGHTTP2_DATA ||
+           (head->type == NGHTTP2_HEADERS && head->id <= session->ids.newest);
+}
+
+static void check_id(struct h2_session *session, const struct h2_head *head)
+{
+    bool is_headers = head->type == NGHTTP2_HEADERS;
+
+    if (is_headers && head->id % 2 == 1 && !h2_ids_begin(&session->ids, head->id))
+        h2_terminate(session, NGHTTP2_PROTOCOL_ERROR);
+    else if (uses_stream(session, head) && h2_ids_has_ended(&session->ids, head->id))
+        h2_terminate(session, NGHTTP2_STREAM_CLOSED);
+}
+
+static void judge(struct h2_session *session, const struct h2_head *head)
+{
+    if (!h2_budget_frame(&session->budget, head->type, head->flags, head->length))
+        h2_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    else if (session->options.role == H2_SERVER)
+        check_id(session, head);
+}
+
+/* nghttp2 does nothing about a frame before it has the last byte of its head. */
+static void receive(struct h2_session *session, struct bytes bytes)
+{
+    size_t at = 0, fed = 0;
+    struct h2_head head;
+
+    while (h2_scan_next(&session->scan, bytes, &at, &head)) {
+        if (uses_stream(session, &head)) {
+            if (!feed(session, bytes_of(bytes.data + fed, at - 1 - fed)))
+                return;
+            fed = at - 1;
+        }
+        judge(session, &head);
+        if (session->over)
+            return;
+    }
+    feed(session, bytes_of(bytes.data + fed, bytes.size - fed));
+}
+
+bool h2_session_receive(struct h2_session *session, struct bytes bytes)
+{
+    if (session->over)
+        return false;
+    receive(session, bytes);
+    h2_want_output(session);
+    return !session->over;
+}
