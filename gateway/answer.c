@@ -22,25 +22,32 @@ void answer_log(const struct http_request *http, int status)
               LOG_TEXT("requestId", http->id));
 }
 
+static void set_headers(struct http_answer *answer, const struct answer_headers *headers)
+{
+    if (headers == NULL)
+        return;
+    answer->headers = headers->list;
+    answer->header_count = headers->count;
+}
+
 void answer_json(struct http_request *http, int status, struct json_writer *body,
                  const struct answer_headers *headers)
 {
     struct json_writer taken = *body;
     struct http_answer answer = { .status = status, .body = bytes_of(taken.text, taken.size) };
 
-    if (headers != NULL) {
-        answer.headers = headers->list;
-        answer.header_count = headers->count;
-    }
+    set_headers(&answer, headers);
     answer_log(http, status);
     http_answer(http, &answer);
     json_writer_free(&taken);
 }
 
-void answer_text(struct http_request *http, const char *content_type, struct bytes body)
+void answer_text(struct http_request *http, const char *content_type, struct bytes body,
+                 const struct answer_headers *headers)
 {
     struct http_answer answer = { .status = 200, .body = body, .content_type = content_type };
 
+    set_headers(&answer, headers);
     answer_log(http, answer.status);
     http_answer(http, &answer);
 }

@@ -20,8 +20,9 @@ void answer_add_header(struct answer_headers *headers, const char *name, const c
 void answer_json(struct http_request *http, int status, struct json_writer *body,
                  const struct answer_headers *headers);
 
-/* Text of another type; the body is copied. */
-void answer_text(struct http_request *http, const char *content_type, struct bytes body);
+/* Text of another type; the body is copied. `headers` may be NULL. */
+void answer_text(struct http_request *http, const char *content_type, struct bytes body,
+                 const struct answer_headers *headers);
 
 void answer_error(struct http_request *http, const struct error_answer *error);
 

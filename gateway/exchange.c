@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/base/list.h"
+#include "gateway/dashboard.h"
 #include "gateway/limits.h"
 #include "gateway/transcode.h"
 
@@ -138,7 +139,23 @@ static void answer_constants(struct exchange *exchange)
 static void answer_openapi(struct exchange *exchange)
 {
     exchange_count(exchange, 200);
-    answer_text(exchange->http, "application/json", exchange->all->openapi);
+    answer_text(exchange->http, "application/json", exchange->all->openapi, NULL);
+}
+
+static void answer_file(struct exchange *exchange)
+{
+    struct answer_headers headers = { .count = 0 };
+    struct dashboard_file file;
+
+    if (!dashboard_find(exchange->binding.file, &file)) {
+        send_error(exchange, &(struct error_answer){ .status = 404,
+                                                     .message = "The dashboard has no such file" });
+        return;
+    }
+    answer_add_header(&headers, "Content-Security-Policy", dashboard_policy);
+    answer_add_header(&headers, "Referrer-Policy", "no-referrer");
+    exchange_count(exchange, 200);
+    answer_text(exchange->http, file.content_type, file.body, &headers);
 }
 
 static void answer(struct exchange *exchange)
@@ -154,6 +171,9 @@ static void answer(struct exchange *exchange)
         break;
     case FORM_OPENAPI:
         answer_openapi(exchange);
+        break;
+    case FORM_FILE:
+        answer_file(exchange);
         break;
     case FORM_JSON:
     default:

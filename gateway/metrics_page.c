@@ -58,7 +58,7 @@ static void send_page(struct exchange *page, struct metrics_text *text)
     } else {
         exchange_count(page, 200);
         answer_text(page->http, "text/plain; version=0.0.4; charset=utf-8",
-                    bytes_of(text->data, text->size));
+                    bytes_of(text->data, text->size), NULL);
     }
     free(data);
 }

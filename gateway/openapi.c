@@ -360,7 +360,8 @@ static void write_paths(struct document *document)
 
     begin(document, "paths");
     for (size_t i = 0; i < count; i++)
-        write_path(document, &routes[i]);
+        if (routes[i].form != FORM_FILE)
+            write_path(document, &routes[i]);
     end(document);
 }
 

@@ -340,6 +340,7 @@ bool request_bind(const struct http_request *request, struct binding *binding,
         return refuse_why(&bind, e);
     if (!find_route(&bind) || !check_side_effects(&bind) || !bind_metadata(&bind))
         return false;
+    binding->file = bind.uri.segments[bind.uri.segment_count - 1];
     binding->may_wait = word_list_has(binding->route->query, "wait");
     if (binding->route->rpc != NULL)
         return bind_message(&bind);

@@ -14,6 +14,7 @@ enum { BINDING_METADATA_MAX = 4 };
 struct binding {
     const struct route *route;
     ProtobufCMessage *message;       /* NULL if the route has no RPC */
+    const char *file;                /* the path's last segment */
     struct client_metadata metadata[BINDING_METADATA_MAX];
     size_t metadata_count;
     bool may_wait;                   /* the call may take as long as a worker needs */

@@ -75,6 +75,8 @@ static const struct route routes[] = {
     { VERB_GET, "/metrics", SERVICE "GetServiceInfo", TYPES(get_service_info),
       .form = FORM_METRICS },
     { VERB_GET, "/openapi.json", .form = FORM_OPENAPI },
+    { VERB_GET, "/", .form = FORM_FILE },
+    { VERB_GET, "/dashboard/:file", .form = FORM_FILE },
     { VERB_GET, "/healthz", .success = true, .message = "The gateway is alive" },
     { VERB_GET, "/readyz", "/grpc.health.v1.Health/Check",
       &grpc__health__v1__health_check_request__descriptor,

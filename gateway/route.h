@@ -18,6 +18,7 @@ enum route_form {
     FORM_EVENTS,   /* server-sent events, until somebody goes */
     FORM_METRICS,  /* Prometheus' text */
     FORM_OPENAPI,  /* the description of all this */
+    FORM_FILE,     /* of the dashboard, named by the path's last segment */
 };
 
 struct route {

@@ -77,10 +77,18 @@ static void every_documented_path_has_its_route(void **state)
     }
 }
 
+static void the_dashboards_files_have_theirs(void **state)
+{
+    (void)state;
+    assert_int_equal(find("GET", "/")->form, FORM_FILE);
+    assert_int_equal(find("HEAD", "/dashboard/main.js")->form, FORM_FILE);
+}
+
 static void unknown_paths_have_none(void **state)
 {
     static const char *const targets[] = {
-        "/",
+        "/dashboard/",
+        "/dashboard/a/b",
         "/syn",
         "/sync/",
         "/sync/nothing",
@@ -191,6 +199,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_documented_path_has_its_route),
+        TEST(the_dashboards_files_have_theirs),
         TEST(unknown_paths_have_none),
         TEST(a_wrong_method_is_told_the_right_ones),
         TEST(the_path_gives_the_fields_of_its_pattern),
