@@ -23,7 +23,7 @@
  * while, so that a reset does not overtake the answer.
  *
  * Whatever it waits for from its peer has a bound in time, and its place is the
- * next but so many to go (see http_places.h). */
+ * next but so many to go (see rpc/places.h). */
 
 enum state {
     READING_HEAD,
@@ -36,8 +36,8 @@ enum state {
 struct http_connection {
     struct http_connections *all;
     struct link link;
-    struct http_place place;
-    struct http_holding holding; /* the body that is read and the answers unsent */
+    struct place place;
+    struct holding holding; /* the body that is read and the answers unsent */
     struct bufferevent *bev;
     struct loop_timer deadline; /* of what the peer is to send */
     struct loop_timer unread;   /* of what it is to read */
@@ -110,8 +110,8 @@ static void free_connection(struct http_connection *connection)
     loop_timer_stop(all->loop, &connection->unread);
     loop_timer_stop(all->loop, &connection->turn);
     list_remove(&connection->link);
-    http_place_give_back(&all->places, &connection->place);
-    http_holding_set(&all->holdings, &connection->holding, 0);
+    place_give_back(&all->places, &connection->place);
+    holding_set(&all->holdings, &connection->holding, 0);
     all->counts.open--;
     all->counts.ended[connection->end]++;
     disown_request(connection);
@@ -122,7 +122,7 @@ static void free_connection(struct http_connection *connection)
 
 static void close_connection(struct http_connection *connection)
 {
-    http_holding_set(&connection->all->holdings, &connection->holding, 0);
+    holding_set(&connection->all->holdings, &connection->holding, 0);
     connection->dead = true;
     if (!connection->running)
         free_connection(connection);
@@ -136,7 +136,7 @@ void http_connection_end(struct http_connection *connection, enum http_end why)
 
 static void count_holding(struct http_connection *connection)
 {
-    http_holding_set(&connection->all->holdings, &connection->holding,
+    holding_set(&connection->all->holdings, &connection->holding,
                      evbuffer_get_length(connection->body) +
                          evbuffer_get_length(output_of(connection)));
 }
@@ -145,13 +145,13 @@ static void count_holding(struct http_connection *connection)
  * and nobody else could make some. */
 static bool make_room(struct http_connection *connection)
 {
-    struct http_holdings *holdings = &connection->all->holdings;
-    struct http_holding *victim;
+    struct holdings *holdings = &connection->all->holdings;
+    struct holding *victim;
 
     count_holding(connection);
-    while ((victim = http_holdings_victim(holdings, &connection->holding)) != NULL)
+    while ((victim = holdings_victim(holdings, &connection->holding)) != NULL)
         http_connection_end(container_of(victim, struct http_connection, holding), HTTP_END_MEMORY);
-    return !http_holdings_are_full(holdings);
+    return !holdings_are_full(holdings);
 }
 
 /* Everything is written: nothing more will be, the peer may finish. */
@@ -177,7 +177,7 @@ static void linger(struct http_connection *connection)
 {
     stop_deadline(connection); /* what is unsent has the write timeout */
     connection->state = LINGERING;
-    http_place_linger(&connection->all->places, &connection->place);
+    place_linger(&connection->all->places, &connection->place);
     drop_input(connection);
     if (evbuffer_get_length(output_of(connection)) == 0)
         half_close(connection);
@@ -235,7 +235,7 @@ static void await_request(struct http_connection *connection)
     connection->state = READING_HEAD;
     connection->begun = false;
     connection->seen = 0;
-    http_place_wait(&connection->all->places, &connection->place);
+    place_wait(&connection->all->places, &connection->place);
     start_deadline(connection, connection->served == 0 ? limits->head_ms : limits->idle_ms);
 }
 
@@ -409,7 +409,7 @@ static void hand_over(struct http_connection *connection)
     http_request_take_body(request, bytes_of(body, size));
     count_holding(connection);
     stop_deadline(connection);
-    http_place_busy(&connection->place);
+    place_busy(&connection->place);
     connection->turn_requests++;
     connection->state = HANDLING;
     connection->all->options.handle(connection->all->options.context, request);
@@ -675,7 +675,7 @@ static struct http_connection *new_connection(struct http_connections *all, cons
     connection->deadline.fire = on_deadline;
     connection->unread.fire = on_unread;
     connection->turn.fire = on_turn;
-    http_holding_init(&connection->holding);
+    holding_init(&connection->holding);
     snprintf(connection->peer, sizeof connection->peer, "%s", peer);
     return connection;
 }
@@ -711,7 +711,7 @@ bool http_connection_open(struct http_connections *all, const struct http_arriva
     }
     set_socket_options(arrival->fd);
     if (!set_up_bufferevent(connection, arrival->fd) ||
-        !http_place_take(&all->places, arrival->address, &connection->place)) {
+        !place_take(&all->places, arrival->address, &connection->place)) {
         discard(connection, arrival->fd);
         return false;
     }
@@ -719,7 +719,7 @@ bool http_connection_open(struct http_connections *all, const struct http_arriva
     all->counts.open++;
     all->counts.accepted++;
     await_request(connection);
-    if (arrival->welcome == HTTP_TURN_AWAY)
+    if (arrival->welcome == WELCOME_TURN_AWAY)
         refuse(connection, 503, "The service has too many connections");
     return true;
 }
@@ -741,7 +741,7 @@ struct http_connection *http_connection_of_link(struct link *link)
     return container_of(link, struct http_connection, link);
 }
 
-struct http_connection *http_connection_of_place(struct http_place *place)
+struct http_connection *http_connection_of_place(struct place *place)
 {
     return container_of(place, struct http_connection, place);
 }

@@ -2,9 +2,9 @@
 #define GATEWAY_HTTP_CONNECTION_H
 
 #include "gateway/http_counts.h"
-#include "gateway/http_holdings.h"
-#include "gateway/http_places.h"
 #include "gateway/http_server.h"
+#include "rpc/holdings.h"
+#include "rpc/places.h"
 
 /* One connection of the HTTP server; for http_server.c only. */
 
@@ -15,20 +15,20 @@ struct http_connections {
     struct loop *loop;
     struct http_server_options options;
     struct link open;
-    struct http_places places;
-    struct http_holdings holdings;
+    struct places places;
+    struct holdings holdings;
     struct http_counts counts;
     unsigned requests;           /* not answered yet */
     bool stopping;
 };
 
-/* A socket that wants to be served, or, with HTTP_TURN_AWAY, told that it is
+/* A socket that wants to be served, or, with WELCOME_TURN_AWAY, told that it is
  * not. */
 struct http_arrival {
     int fd;
     const struct sockaddr *address;
     const char *peer;            /* the address for people */
-    enum http_welcome welcome;
+    enum welcome welcome;
 };
 
 /* Takes the socket. False if out of memory (then it is closed). */
@@ -40,6 +40,6 @@ void http_connection_wind_up(struct http_connection *connection);
 void http_connection_end(struct http_connection *connection, enum http_end why);
 
 struct http_connection *http_connection_of_link(struct link *link);
-struct http_connection *http_connection_of_place(struct http_place *place);
+struct http_connection *http_connection_of_place(struct place *place);
 
 #endif

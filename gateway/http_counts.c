@@ -2,9 +2,9 @@
 
 #include <assert.h>
 
-static const char *const refusals[HTTP_REFUSAL_COUNT] = {
-    [HTTP_REFUSED_FULL] = "full",
-    [HTTP_REFUSED_ADDRESS] = "address",
+static const char *const refusals[PLACE_REFUSAL_COUNT] = {
+    [PLACE_REFUSED_FULL] = "full",
+    [PLACE_REFUSED_ADDRESS] = "address",
 };
 
 static const char *const ends[HTTP_END_COUNT] = {
@@ -48,7 +48,7 @@ void http_counts_write(const struct http_counts *counts, struct metrics_text *te
                   counts->accepted);
     metrics_family(text, METRIC_COUNTER, "sync_http_connections_refused_total",
                    "HTTP connections that were not served, by reason.");
-    for (size_t i = 0; i < HTTP_REFUSAL_COUNT; i++)
+    for (size_t i = 0; i < PLACE_REFUSAL_COUNT; i++)
         write_one(text, "sync_http_connections_refused_total", refusals[i], counts->refused[i]);
     metrics_family(text, METRIC_COUNTER, "sync_http_connections_closed_total",
                    "HTTP connections that ended, by reason.");

@@ -2,12 +2,10 @@
 #define GATEWAY_HTTP_COUNTS_H
 
 #include "core/base/metrics.h"
+#include "rpc/places.h"
 
 /* What the HTTP server counts of its connections, and of the requests that it
  * refused by itself. The loop's. */
-
-/* Why a connection was not served. */
-enum http_refusal { HTTP_REFUSED_FULL, HTTP_REFUSED_ADDRESS, HTTP_REFUSAL_COUNT };
 
 /* Why one ended. */
 enum http_end {
@@ -28,7 +26,7 @@ enum { HTTP_FLAW_STATUSES = 9 };
 struct http_counts {
     unsigned open;
     uint64_t accepted;
-    uint64_t refused[HTTP_REFUSAL_COUNT];
+    uint64_t refused[PLACE_REFUSAL_COUNT];
     uint64_t ended[HTTP_END_COUNT];
     uint64_t flaws[HTTP_FLAW_STATUSES];
 };

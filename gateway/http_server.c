@@ -36,15 +36,15 @@ static void name_peer(const struct sockaddr *address, socklen_t size, char *name
         snprintf(name, room, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static enum http_welcome let_in(struct http_connections *all, const struct sockaddr *address)
+static enum welcome let_in(struct http_connections *all, const struct sockaddr *address)
 {
-    struct http_place *victim;
-    enum http_refusal refusal;
-    enum http_welcome welcome;
+    struct place *victim;
+    enum place_refusal refusal;
+    enum welcome welcome;
 
-    while ((welcome = http_places_ask(&all->places, address, &victim, &refusal)) == HTTP_MAKE_ROOM)
+    while ((welcome = places_ask(&all->places, address, &victim, &refusal)) == WELCOME_MAKE_ROOM)
         http_connection_end(http_connection_of_place(victim), HTTP_END_CROWDED);
-    if (welcome != HTTP_SERVE)
+    if (welcome != WELCOME_SERVE)
         all->counts.refused[refusal]++;
     return welcome;
 }
@@ -58,7 +58,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
     (void)listener;
     arrival.welcome = let_in(&server->connections, address);
-    if (arrival.welcome == HTTP_DROP) {
+    if (arrival.welcome == WELCOME_DROP) {
         close(fd);
         return;
     }
@@ -143,10 +143,10 @@ static struct http_server *new_server(struct loop *loop, const struct http_serve
     all->options = *options;
     link_init(&all->open);
     all->holdings.max = options->limits.memory_bytes;
-    http_holdings_init(&all->holdings);
+    holdings_init(&all->holdings);
     all->places.max = options->limits.connections;
     all->places.address_max = options->limits.connections_per_address;
-    if (http_places_init(&all->places))
+    if (places_init(&all->places))
         return server;
     free(server);
     return NULL;
@@ -211,6 +211,6 @@ void http_server_free(struct http_server *server)
     assert(http_server_is_idle(server));
     if (server->listener != NULL)
         evconnlistener_free(server->listener);
-    http_places_free(&server->connections.places);
+    places_free(&server->connections.places);
     free(server);
 }

@@ -1,4 +1,4 @@
-#include "gateway/http_places.h"
+#include "rpc/places.h"
 
 #include <assert.h>
 #include <netinet/in.h>
@@ -9,14 +9,14 @@
 
 enum { BUCKETS_MAX = 65536 };
 
-struct http_address {
-    struct http_address *next; /* in its bucket */
-    uint64_t network[2];       /* IPv4 in the form that is mapped into IPv6 */
+struct place_address {
+    struct place_address *next; /* in its bucket */
+    uint64_t network[2];        /* IPv4 in the form that is mapped into IPv6 */
     unsigned count;
     struct link waiting; /* its places, the longest first */
 };
 
-bool http_places_init(struct http_places *places)
+bool places_init(struct places *places)
 {
     struct random *random = random_real();
     uint32_t count = 16;
@@ -31,7 +31,7 @@ bool http_places_init(struct http_places *places)
     return places->buckets != NULL;
 }
 
-void http_places_free(struct http_places *places)
+void places_free(struct places *places)
 {
     assert(places->count == 0);
     free(places->buckets);
@@ -54,7 +54,7 @@ static void read_network(const struct sockaddr *peer, uint64_t network[2])
     memcpy(network, &address, sizeof address);
 }
 
-static struct http_address **bucket_of(const struct http_places *places, const uint64_t network[2])
+static struct place_address **bucket_of(const struct places *places, const uint64_t network[2])
 {
     uint64_t hash = (network[0] ^ places->seed) * 0x9e3779b97f4a7c15u;
 
@@ -63,19 +63,19 @@ static struct http_address **bucket_of(const struct http_places *places, const u
     return &places->buckets[(hash >> 32) & places->mask];
 }
 
-static struct http_address *find(const struct http_places *places, const uint64_t network[2])
+static struct place_address *find(const struct places *places, const uint64_t network[2])
 {
-    struct http_address *address = *bucket_of(places, network);
+    struct place_address *address = *bucket_of(places, network);
 
     while (address != NULL && memcmp(address->network, network, sizeof address->network) != 0)
         address = address->next;
     return address;
 }
 
-static struct http_address *add(struct http_places *places, const uint64_t network[2])
+static struct place_address *add(struct places *places, const uint64_t network[2])
 {
-    struct http_address **bucket = bucket_of(places, network);
-    struct http_address *address = calloc(1, sizeof *address);
+    struct place_address **bucket = bucket_of(places, network);
+    struct place_address *address = calloc(1, sizeof *address);
 
     if (address == NULL)
         return NULL;
@@ -86,9 +86,9 @@ static struct http_address *add(struct http_places *places, const uint64_t netwo
     return address;
 }
 
-static void forget(struct http_places *places, struct http_address *address)
+static void forget(struct places *places, struct place_address *address)
 {
-    struct http_address **at = bucket_of(places, address->network);
+    struct place_address **at = bucket_of(places, address->network);
 
     while (*at != address)
         at = &(*at)->next;
@@ -97,37 +97,36 @@ static void forget(struct http_places *places, struct http_address *address)
 }
 
 /* A few more than may be served are let in to be told so. */
-static enum http_welcome turn_away(const struct http_places *places)
+static enum welcome turn_away(const struct places *places)
 {
-    return places->count < places->max + places->max / 8 + 1 ? HTTP_TURN_AWAY : HTTP_DROP;
+    return places->count < places->max + places->max / 8 + 1 ? WELCOME_TURN_AWAY : WELCOME_DROP;
 }
 
-enum http_welcome http_places_ask(struct http_places *places, const struct sockaddr *peer,
-                                  struct http_place **victim, enum http_refusal *refusal)
+enum welcome places_ask(struct places *places, const struct sockaddr *peer, struct place **victim,
+                        enum place_refusal *refusal)
 {
-    const struct http_address *address;
+    const struct place_address *address;
     uint64_t network[2];
 
     read_network(peer, network);
     address = find(places, network);
-    *refusal = HTTP_REFUSED_ADDRESS;
+    *refusal = PLACE_REFUSED_ADDRESS;
     if (address != NULL && address->count >= places->address_max) {
         if (!link_is_linked(&address->waiting))
             return turn_away(places);
-        *victim = container_of(address->waiting.next, struct http_place, waiting_of_address);
-        return HTTP_MAKE_ROOM;
+        *victim = container_of(address->waiting.next, struct place, waiting_of_address);
+        return WELCOME_MAKE_ROOM;
     }
-    *refusal = HTTP_REFUSED_FULL;
+    *refusal = PLACE_REFUSED_FULL;
     if (places->count < places->max)
-        return HTTP_SERVE;
+        return WELCOME_SERVE;
     if (!link_is_linked(&places->waiting))
         return turn_away(places);
-    *victim = container_of(places->waiting.next, struct http_place, waiting);
-    return HTTP_MAKE_ROOM;
+    *victim = container_of(places->waiting.next, struct place, waiting);
+    return WELCOME_MAKE_ROOM;
 }
 
-bool http_place_take(struct http_places *places, const struct sockaddr *peer,
-                     struct http_place *place)
+bool place_take(struct places *places, const struct sockaddr *peer, struct place *place)
 {
     uint64_t network[2];
 
@@ -144,31 +143,31 @@ bool http_place_take(struct http_places *places, const struct sockaddr *peer,
     return true;
 }
 
-void http_place_give_back(struct http_places *places, struct http_place *place)
+void place_give_back(struct places *places, struct place *place)
 {
-    http_place_busy(place);
+    place_busy(place);
     places->count--;
     if (--place->address->count == 0)
         forget(places, place->address);
     place->address = NULL;
 }
 
-void http_place_busy(struct http_place *place)
+void place_busy(struct place *place)
 {
     list_remove(&place->waiting);
     list_remove(&place->waiting_of_address);
 }
 
-void http_place_wait(struct http_places *places, struct http_place *place)
+void place_wait(struct places *places, struct place *place)
 {
-    http_place_busy(place);
+    place_busy(place);
     list_append(&places->waiting, &place->waiting);
     list_append(&place->address->waiting, &place->waiting_of_address);
 }
 
-void http_place_linger(struct http_places *places, struct http_place *place)
+void place_linger(struct places *places, struct place *place)
 {
-    http_place_busy(place);
+    place_busy(place);
     list_prepend(&places->waiting, &place->waiting);
     list_prepend(&place->address->waiting, &place->waiting_of_address);
 }

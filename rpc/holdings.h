@@ -1,5 +1,5 @@
-#ifndef GATEWAY_HTTP_HOLDINGS_H
-#define GATEWAY_HTTP_HOLDINGS_H
+#ifndef RPC_HOLDINGS_H
+#define RPC_HOLDINGS_H
 
 #include "core/base/list.h"
 
@@ -10,27 +10,27 @@
  * moment only. Half of it is never taken from peers, so that much work does not
  * cost those their connection who keep little. */
 
-struct http_holdings {
+struct holdings {
     size_t max;                  /* in */
     size_t kept, at_work;
     struct link holders;         /* the longest first */
 };
 
-struct http_holding {
+struct holding {
     struct link link;
     size_t size;
 };
 
-void http_holdings_init(struct http_holdings *holdings);
+void holdings_init(struct holdings *holdings);
 
-void http_holding_init(struct http_holding *holding);
+void holding_init(struct holding *holding);
 /* So much is kept for it from now on. */
-void http_holding_set(struct http_holdings *holdings, struct http_holding *holding, size_t size);
+void holding_set(struct holdings *holdings, struct holding *holding, size_t size);
 
-bool http_holdings_are_full(const struct http_holdings *holdings);
+bool holdings_are_full(const struct holdings *holdings);
 /* Who must go so that there is room: never `self`. NULL: there is room, or
  * there is nobody to take it from. */
-struct http_holding *http_holdings_victim(const struct http_holdings *holdings,
-                                          const struct http_holding *self);
+struct holding *holdings_victim(const struct holdings *holdings,
+                                          const struct holding *self);
 
 #endif
