@@ -1,12 +1,11 @@
 #ifndef TOOLS_BENCH_BACKLOG_H
 #define TOOLS_BENCH_BACKLOG_H
 
-#include "tools/bench/process.h"
+#include "tools/bench/client.h"
+#include "tools/bench/restart.h"
 
 /* What a backlog costs: memory while it grows, and the time from a start after
  * SIGKILL until the first job is handed out. */
-
-enum { BACKLOG_POINTS = 2 };
 
 struct backlog_options {
     const char *program, *parent;   /* syncd, and where its data may lie */
@@ -20,12 +19,15 @@ struct backlog_result {
     uint64_t small_jobs, jobs;
     int64_t small_bytes, bytes;     /* resident */
     int64_t queueing_ms;
-    int64_t open_ms;                /* start to listening */
-    int64_t first_lease_ms;         /* start to first lease */
-    int64_t restarted_bytes;
+    struct restart restart;
 };
 
 MUST_USE enum err backlog_run(const struct backlog_options *options,
                               struct backlog_result *result, struct why *why);
+
+/* Queues jobs `from` to `goal` for the organisation. */
+MUST_USE enum err backlog_fill(struct client *client, const char *org,
+                               const struct backlog_options *options, uint64_t from,
+                               uint64_t goal, struct why *why);
 
 #endif

@@ -18,9 +18,9 @@ int64_t load_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-void load_write_payload(char *text, unsigned bytes, uint32_t job)
+void load_write_payload(char *text, unsigned bytes, uint64_t job)
 {
-    int head = snprintf(text, bytes + 1, "{\"n\":%u,\"payload\":\"", (unsigned)job);
+    int head = snprintf(text, bytes + 1, "{\"n\":%llu,\"payload\":\"", (unsigned long long)job);
 
     memset(text + head, 'x', bytes - (unsigned)head - 2);
     memcpy(text + bytes - 2, "\"}", 3);
@@ -56,8 +56,19 @@ static void finish_if_done(struct load *load)
     workers_stop(load->workers);
 }
 
+void load_acknowledge(struct load *load, uint32_t job)
+{
+    ledger_acknowledge(load->ledger, job, load_now_us());
+    if (load->options.on_acknowledged != NULL)
+        load->options.on_acknowledged(job, load->options.ctx);
+}
+
 void load_complete(struct load *load, uint32_t job)
 {
+    if (job == LOAD_FOREIGN) {
+        load->result->foreign_completed++;
+        return;
+    }
     load->last_us = load_now_us();
     ledger_complete(load->ledger, job, load->last_us);
     producers_continue(load->producers);
@@ -102,17 +113,24 @@ static void on_tick(struct loop_timer *timer)
     loop_timer_start(load->loop, timer, TICK_MS);
 }
 
+static void on_lead(struct loop_timer *timer)
+{
+    producers_start(container_of(timer, struct load, lead)->producers);
+}
+
 static void run(struct load *load)
 {
+    random_seeded_init(&load->random, 1);
     load->producing = true;
     load->start_us = load->last_us = load_now_us();
+    load->lead.fire = on_lead;
     load->end.fire = on_end;
     load->tick.fire = on_tick;
-    loop_timer_start(load->loop, &load->end, load->options.run_ms);
+    loop_timer_start(load->loop, &load->lead, load->options.lead_ms);
+    loop_timer_start(load->loop, &load->end, load->options.lead_ms + load->options.run_ms);
     if (load->options.on_tick != NULL)
         loop_timer_start(load->loop, &load->tick, TICK_MS);
     workers_start(load->workers);
-    producers_start(load->producers);
     loop_run(load->loop);
 }
 

@@ -35,6 +35,8 @@ void process_kill(struct process *process);
 void process_stop(struct process *process);
 /* What it uses now; after process_stop() what its log says of commits. */
 struct process_usage process_usage(const struct process *process);
+/* Processor time of this program. */
+int64_t process_own_cpu_ms(void);
 /* Deletes the directory. */
 void process_clean(struct process *process);
 

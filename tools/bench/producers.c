@@ -45,7 +45,7 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
 
     producers->in_flight--;
     if (status->code == RPC_OK) {
-        ledger_acknowledge(load->ledger, slot->job, load_now_us());
+        load_acknowledge(load, slot->job);
     } else {
         ledger_refuse(load->ledger);
         load_fail(load, status);
@@ -66,10 +66,11 @@ static void start_call(struct slot *slot)
 
     slot->job = ledger_ask(load->ledger, load_now_us());
     snprintf(name, sizeof name, "bench-%u", (unsigned)(slot->job % load->options.names));
-    load_write_payload(producers->payload, load->options.payload_bytes, slot->job);
+    load_write_payload(producers->payload, load->options.payload_bytes,
+                       load->options.first + slot->job);
     data.source = data.target = (char[]){ "bench" };
     data.json = producers->payload;
-    request.org_id = (char[]){ "bench" };
+    request.org_id = (char *)(uintptr_t)load->options.org;
     request.name = name;
     request.type = SYNC__V1__JOB_TYPE__JOB_TYPE_FULL;
     request.data = &data;

@@ -101,13 +101,13 @@ void report_median(struct measurement *measurements, unsigned count)
     print_measurement(&measurements[count / 2]);
 }
 
-static json_t *latency_json(int64_t p50, int64_t p90, int64_t p99, int64_t most)
+json_t *report_latency_json(int64_t p50, int64_t p90, int64_t p99, int64_t most)
 {
     return json_pack("{s:I, s:I, s:I, s:I}", "p50Us", (json_int_t)p50, "p90Us", (json_int_t)p90,
                      "p99Us", (json_int_t)p99, "maxUs", (json_int_t)most);
 }
 
-static void print_and_free(json_t *object)
+void report_print_json(json_t *object)
 {
     if (object == NULL || json_dumpf(object, stdout, JSON_COMPACT) != 0)
         fputs("sync-bench: cannot write JSON\n", stderr);
@@ -115,18 +115,19 @@ static void print_and_free(json_t *object)
     json_decref(object);
 }
 
-void report_json(const struct measurement *m)
+json_t *report_measurement_json(const struct measurement *m)
 {
     json_t *object = json_pack(
         "{s:f, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:b}", "cyclesPerSecond",
         m->cycles_per_s, "acknowledged", (json_int_t)m->acknowledged, "completed",
         (json_int_t)m->completed, "redelivered", (json_int_t)m->redelivered, "seconds",
         (double)m->elapsed_us / 1e6, "queue",
-        latency_json(m->queue_p50_us, m->queue_p90_us, m->queue_p99_us, m->queue_most_us), "cycle",
-        latency_json(m->cycle_p50_us, m->cycle_p90_us, m->cycle_p99_us, m->cycle_most_us), "lost",
-        (json_int_t)m->verdict.lost, "completedTwice", (json_int_t)m->verdict.repeated, "unknown",
-        (json_int_t)m->verdict.strange, "callsFailed", (json_int_t)m->calls_failed, "sound",
-        measurement_is_sound(m));
+        report_latency_json(m->queue_p50_us, m->queue_p90_us, m->queue_p99_us, m->queue_most_us),
+        "cycle",
+        report_latency_json(m->cycle_p50_us, m->cycle_p90_us, m->cycle_p99_us, m->cycle_most_us),
+        "lost", (json_int_t)m->verdict.lost, "completedTwice", (json_int_t)m->verdict.repeated,
+        "unknown", (json_int_t)m->verdict.strange, "callsFailed", (json_int_t)m->calls_failed,
+        "sound", measurement_is_sound(m));
 
     if (object != NULL && m->own_server) {
         json_object_set_new(object, "residentBytes", json_integer((json_int_t)m->memory_bytes));
@@ -135,7 +136,26 @@ void report_json(const struct measurement *m)
     }
     if (object != NULL && m->commits_known)
         json_object_set_new(object, "fsyncs", json_integer((json_int_t)m->commits));
-    print_and_free(object);
+    return object;
+}
+
+void report_json(const struct measurement *measurement)
+{
+    report_print_json(report_measurement_json(measurement));
+}
+
+void report_restart(const struct restart *restart)
+{
+    printf("  %-14s listening after %.2f s, first lease after %.2f s, %.1f MB resident\n",
+           "after kill -9", (double)restart->open_ms / 1e3, (double)restart->first_lease_ms / 1e3,
+           (double)restart->bytes / 1e6);
+}
+
+void report_add_restart(json_t *object, const struct restart *restart)
+{
+    json_object_set_new(object, "listeningMs", json_integer((json_int_t)restart->open_ms));
+    json_object_set_new(object, "firstLeaseMs", json_integer((json_int_t)restart->first_lease_ms));
+    json_object_set_new(object, "restartedResidentBytes", json_integer((json_int_t)restart->bytes));
 }
 
 void report_backlog(const struct backlog_result *r)
@@ -145,17 +165,16 @@ void report_backlog(const struct backlog_result *r)
     printf("  %-14s %.1f MB with %" PRIu64 " jobs, %.1f MB with %" PRIu64 " (%+.0f %%)\n",
            "resident", (double)r->small_bytes / 1e6, r->small_jobs, (double)r->bytes / 1e6, r->jobs,
            ((double)r->bytes / (double)r->small_bytes - 1) * 100);
-    printf("  %-14s listening after %.2f s, first lease after %.2f s, %.1f MB resident\n",
-           "after kill -9", (double)r->open_ms / 1e3, (double)r->first_lease_ms / 1e3,
-           (double)r->restarted_bytes / 1e6);
+    report_restart(&r->restart);
 }
 
 void report_backlog_json(const struct backlog_result *r)
 {
-    print_and_free(json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "jobs", (json_int_t)r->jobs, "residentBytes",
+    json_t *object = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "jobs", (json_int_t)r->jobs, "residentBytes",
         (json_int_t)r->bytes, "smallJobs", (json_int_t)r->small_jobs, "smallResidentBytes",
-        (json_int_t)r->small_bytes, "queueingMs", (json_int_t)r->queueing_ms, "listeningMs",
-        (json_int_t)r->open_ms, "firstLeaseMs", (json_int_t)r->first_lease_ms,
-        "restartedResidentBytes", (json_int_t)r->restarted_bytes));
+        (json_int_t)r->small_bytes, "queueingMs", (json_int_t)r->queueing_ms);
+
+    report_add_restart(object, &r->restart);
+    report_print_json(object);
 }

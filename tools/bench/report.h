@@ -4,6 +4,8 @@
 #include "tools/bench/backlog.h"
 #include "tools/bench/load.h"
 
+#include <jansson.h>
+
 /* What was measured, for people and for programs. */
 
 struct measurement {
@@ -30,5 +32,13 @@ void report_median(struct measurement *measurements, unsigned count);
 void report_json(const struct measurement *measurement);
 void report_backlog(const struct backlog_result *result);
 void report_backlog_json(const struct backlog_result *result);
+
+/* For the reports of the other modes. */
+json_t *report_measurement_json(const struct measurement *measurement);
+json_t *report_latency_json(int64_t p50, int64_t p90, int64_t p99, int64_t most);
+void report_restart(const struct restart *restart);
+void report_add_restart(json_t *object, const struct restart *restart);
+/* Takes the object. */
+void report_print_json(json_t *object);
 
 #endif

@@ -27,7 +27,8 @@ extern const struct worker_kind unary_worker, stream_worker;
 void worker_is_idle(struct worker *worker);
 /* What it can do: anything. The message borrows the worker's id. */
 void worker_fill_info(struct worker *worker, Sync__V1__WorkerInfo *info);
-/* Reads the job's number from an assignment; false if it is not one of ours. */
+/* Reads the job's number from an assignment, LOAD_FOREIGN if it is another
+ * organisation's; false if it is none that was asked for. */
 bool worker_take(struct worker *worker, const Sync__V1__JobAssignment *assignment, uint32_t *job);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The completing half: as many workers of one kind as were asked for. */
 
@@ -93,15 +94,30 @@ void worker_fill_info(struct worker *worker, Sync__V1__WorkerInfo *info)
     info->slots = worker->load->options.slots;
 }
 
-bool worker_take(struct worker *worker, const Sync__V1__JobAssignment *assignment, uint32_t *job)
+/* What was never asked for gets a number beyond the last one. */
+static uint64_t number_of(const struct load *load, const Sync__V1__JobAssignment *assignment)
 {
-    const char *payload = assignment->data != NULL ? assignment->data->json : "";
     uint64_t number;
 
-    if (!load_read_payload(payload, &number))
-        number = UINT64_MAX;
-    if (!ledger_assign(worker->load->ledger, number))
-        return false;
-    *job = (uint32_t)number;
+    if (assignment->data == NULL || !load_read_payload(assignment->data->json, &number) ||
+        number < load->options.first)
+        return UINT64_MAX;
+    return number - load->options.first;
+}
+
+bool worker_take(struct worker *worker, const Sync__V1__JobAssignment *assignment, uint32_t *job)
+{
+    const struct load *load = worker->load;
+    uint64_t number;
+
+    *job = LOAD_FOREIGN;
+    if (strcmp(assignment->org_id, load->options.org) == 0) {
+        number = number_of(load, assignment);
+        if (!ledger_assign(load->ledger, number))
+            return false;
+        *job = (uint32_t)number;
+    }
+    if (load->options.on_assigned != NULL)
+        load->options.on_assigned(*job, load->options.ctx);
     return true;
 }
