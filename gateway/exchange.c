@@ -97,6 +97,16 @@ void exchange_cancel(struct http_request *http)
     client_call_cancel(&exchange->call);
 }
 
+static void name_caller(struct exchange *exchange)
+{
+    const struct http_request *http = exchange->http;
+
+    if (http->certificate != NULL)
+        snprintf(exchange->actor, sizeof exchange->actor, "cert:%s", http->certificate);
+    else
+        snprintf(exchange->actor, sizeof exchange->actor, "anonymous@%s", http->peer);
+}
+
 void exchange_start_call(struct exchange *exchange, int64_t timeout_ms,
                          void (*message)(struct client_call *call, const ProtobufCMessage *),
                          void (*done)(struct client_call *call, const struct rpc_status *status))
@@ -114,7 +124,7 @@ void exchange_start_call(struct exchange *exchange, int64_t timeout_ms,
         .on_message = message,
         .on_done = done,
     };
-    snprintf(exchange->actor, sizeof exchange->actor, "anonymous@%s", exchange->http->peer);
+    name_caller(exchange);
     exchange->http->tag = exchange;
     exchange->http->on_gone = exchange_cancel;
     client_call_start(exchange->all->channel, &exchange->call);

@@ -4,6 +4,7 @@
 #include "gateway/answer.h"
 #include "gateway/exchange.h"
 #include "gateway/request_bind.h"
+#include "rpc/transport.h"
 
 /* The inside of an exchange, for the files that make its answers. */
 
@@ -12,7 +13,7 @@ struct exchange { /* lives in the HTTP request's memory */
     struct http_request *http;
     struct binding binding;
     struct client_call call;
-    char actor[96]; /* who the call comes from, where nobody says so */
+    char actor[5 + TRANSPORT_PEER_NAME_SIZE]; /* who the call comes from */
     int64_t begun_us;
     struct json_writer body;
     bool has_message; /* so an event stream's answer has begun */

@@ -62,6 +62,7 @@ static enum err open_server(struct gateway *gateway, const struct gateway_option
     struct http_server_options http = {
         .address = options->address,
         .limits = http_limits_or_default(&options->limits),
+        .tls = options->tls,
         .handle = handle,
         .context = gateway,
     };

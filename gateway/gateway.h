@@ -6,9 +6,11 @@
 
 /* The documented JSON API under /sync, translated into RPC calls: an HTTP/1.1
  * server on a loop and thread of its own, with a channel to the service, in
- * this process or elsewhere. */
+ * this process or elsewhere. Callers that must show a certificate are known to
+ * methods as "cert:" and its common name, others as "anonymous@" and their address. */
 
 struct gateway;
+struct tls_context;     /* see rpc/tls.h */
 struct metrics;
 struct rpc_registry;
 
@@ -17,6 +19,7 @@ struct gateway_options {
     const struct rpc_registry *registry;   /* in this process; NULL: remote */
     const char *rpc_address;               /* remote: "127.0.0.1:9470" */
     struct http_limits limits;             /* 0: the defaults */
+    struct tls_context *tls;               /* borrowed; NULL: plain */
     struct metrics *metrics;               /* shown by /metrics besides its own; NULL: none */
 };
 

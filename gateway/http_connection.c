@@ -2,8 +2,6 @@
 
 #include <assert.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include "gateway/http_answer_head.h"
 #include "gateway/http_chunks.h"
 #include "gateway/http_request.h"
+#include "gateway/http_wire.h"
 
 /* A connection reads one request at a time, hands it over, and reads the next
  * when the answer is written. What went wrong with a request ends the
@@ -38,7 +37,7 @@ struct http_connection {
     struct link link;
     struct place place;
     struct holding holding; /* the body that is read and the answers unsent */
-    struct bufferevent *bev;
+    struct http_wire wire;
     struct loop_timer deadline; /* of what the peer is to send */
     struct loop_timer unread;   /* of what it is to read */
     struct loop_timer turn;     /* to go on when others had theirs */
@@ -64,12 +63,12 @@ static void run(struct http_connection *connection);
 
 static struct evbuffer *input_of(struct http_connection *connection)
 {
-    return bufferevent_get_input(connection->bev);
+    return connection->wire.input;
 }
 
 static struct evbuffer *output_of(struct http_connection *connection)
 {
-    return bufferevent_get_output(connection->bev);
+    return connection->wire.output;
 }
 
 static const struct http_limits *limits_of(const struct http_connection *connection)
@@ -116,7 +115,7 @@ static void free_connection(struct http_connection *connection)
     all->counts.ended[connection->end]++;
     disown_request(connection);
     evbuffer_free(connection->body);
-    bufferevent_free(connection->bev);
+    http_wire_close(&connection->wire);
     free(connection);
 }
 
@@ -161,7 +160,7 @@ static void half_close(struct http_connection *connection)
         close_connection(connection);
         return;
     }
-    shutdown(bufferevent_getfd(connection->bev), SHUT_WR);
+    http_wire_shut_down(&connection->wire);
     start_deadline(connection, HTTP_LINGER_MS);
 }
 
@@ -247,6 +246,14 @@ static bool refuse_head(struct http_connection *connection, struct http_flaw fla
     return false;
 }
 
+/* A request may outlive its connection. */
+static const char *name_of_peer(const struct http_connection *connection, struct arena *mem)
+{
+    const char *name = http_wire_peer_name(&connection->wire);
+
+    return name != NULL ? arena_text(mem, name) : NULL;
+}
+
 /* Takes the head, which is `size` bytes, out of the input. */
 static bool take_head(struct http_connection *connection, size_t size)
 {
@@ -258,6 +265,7 @@ static bool take_head(struct http_connection *connection, size_t size)
     connection->request = request;
     if (request != NULL) {
         request->connection = connection;
+        request->certificate = name_of_peer(connection, request->mem);
         ok = http_request_read_head(
             request, bytes_of(evbuffer_pullup(input, (ev_ssize_t)size), size), &flaw);
     }
@@ -559,17 +567,20 @@ void http_answer_end(struct http_request *request)
         run(connection);
 }
 
-static void on_read(struct bufferevent *bev, void *context)
+static struct http_connection *connection_of(struct http_wire *wire)
 {
-    (void)bev;
-    run(context);
+    return container_of(wire, struct http_connection, wire);
 }
 
-static void on_written(struct bufferevent *bev, void *context)
+static void on_input(struct http_wire *wire)
 {
-    struct http_connection *connection = context;
+    run(connection_of(wire));
+}
 
-    (void)bev;
+static void on_sent(struct http_wire *wire)
+{
+    struct http_connection *connection = connection_of(wire);
+
     if (connection->state == LINGERING)
         half_close(connection);
     else if (connection->state != STREAMING)
@@ -578,12 +589,26 @@ static void on_written(struct bufferevent *bev, void *context)
         connection->request->on_writable(connection->request);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *context)
+/* Its alert may be on its way to the peer: let it arrive. */
+static void end_without_tls(struct http_connection *connection)
 {
-    struct http_connection *connection = context;
+    connection->last = true;
+    connection->end = HTTP_END_HANDSHAKE;
+    if (connection->state == LINGERING)
+        half_close(connection);
+    else
+        linger(connection);
+}
 
-    (void)bev;
-    if ((what & BEV_EVENT_EOF) == 0 || connection->state == STREAMING) {
+static void on_end(struct http_wire *wire, enum http_wire_end end)
+{
+    struct http_connection *connection = connection_of(wire);
+
+    if (end == HTTP_WIRE_NO_TLS) {
+        end_without_tls(connection);
+        return;
+    }
+    if (end == HTTP_WIRE_BROKEN || connection->state == STREAMING) {
         close_connection(connection);
         return;
     }
@@ -593,6 +618,8 @@ static void on_event(struct bufferevent *bev, short what, void *context)
     else
         run(connection);
 }
+
+static const struct http_wire_ops wire_ops = { on_input, on_sent, on_end };
 
 /* Of a request: it is late. Between requests, or after the last: goodbye. */
 static void on_deadline(struct loop_timer *timer)
@@ -646,18 +673,19 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *ch
     }
 }
 
-static bool set_up_bufferevent(struct http_connection *connection, int fd)
+static bool open_wire(struct http_connection *connection, int fd)
 {
-    connection->bev =
-        bufferevent_socket_new(loop_event_base(connection->all->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-    if (connection->bev == NULL)
+    struct http_connections *all = connection->all;
+
+    if (!http_wire_open(&connection->wire, &wire_ops, all->loop, fd, all->options.tls,
+                        limits_of(connection)->head_bytes + HTTP_INPUT_BYTES_MAX)) {
+        close(fd);
         return false;
-    bufferevent_setcb(connection->bev, on_read, on_written, on_event, connection);
-    bufferevent_setwatermark(connection->bev, EV_READ, 0,
-                             limits_of(connection)->head_bytes + HTTP_INPUT_BYTES_MAX);
-    if (evbuffer_add_cb(output_of(connection), on_output, connection) == NULL)
-        return false;
-    return bufferevent_enable(connection->bev, EV_READ | EV_WRITE) == 0;
+    }
+    if (evbuffer_add_cb(output_of(connection), on_output, connection) != NULL)
+        return true;
+    http_wire_close(&connection->wire);
+    return false;
 }
 
 static struct http_connection *new_connection(struct http_connections *all, const char *peer)
@@ -681,12 +709,8 @@ static struct http_connection *new_connection(struct http_connections *all, cons
 }
 
 /* Not whole yet: in no list and not counted. */
-static void discard(struct http_connection *connection, int fd)
+static void discard(struct http_connection *connection)
 {
-    if (connection->bev != NULL)
-        bufferevent_free(connection->bev);
-    else
-        close(fd);
     evbuffer_free(connection->body);
     free(connection);
 }
@@ -710,9 +734,13 @@ bool http_connection_open(struct http_connections *all, const struct http_arriva
         return false;
     }
     set_socket_options(arrival->fd);
-    if (!set_up_bufferevent(connection, arrival->fd) ||
-        !place_take(&all->places, arrival->address, &connection->place)) {
-        discard(connection, arrival->fd);
+    if (!open_wire(connection, arrival->fd)) {
+        discard(connection);
+        return false;
+    }
+    if (!place_take(&all->places, arrival->address, &connection->place)) {
+        http_wire_close(&connection->wire);
+        discard(connection);
         return false;
     }
     list_append(&all->open, &connection->link);

@@ -11,6 +11,7 @@ static const char *const ends[HTTP_END_COUNT] = {
     [HTTP_END_PEER] = "peer",       [HTTP_END_IDLE] = "idle",       [HTTP_END_LATE] = "late",
     [HTTP_END_UNREAD] = "unread",   [HTTP_END_REFUSED] = "refused", [HTTP_END_SPENT] = "spent",
     [HTTP_END_CROWDED] = "crowded", [HTTP_END_MEMORY] = "memory",   [HTTP_END_STOP] = "stop",
+    [HTTP_END_HANDSHAKE] = "handshake",
 };
 
 /* Every status that the server itself answers with. */

@@ -17,6 +17,7 @@ enum http_end {
     HTTP_END_SPENT,     /* it has had as many requests as one may */
     HTTP_END_CROWDED,   /* it waited the longest when another one came */
     HTTP_END_MEMORY,    /* it kept memory the longest when that ran out */
+    HTTP_END_HANDSHAKE, /* of TLS: it failed */
     HTTP_END_STOP,      /* the server stops */
     HTTP_END_COUNT
 };

@@ -15,12 +15,14 @@
  *             all bodies and unread answers. */
 
 struct http_server;
+struct tls_context;              /* see rpc/tls.h */
 
 struct http_request {
     struct http_head head;
     struct bytes body;
     const char *id;              /* X-Request-Id: the caller's, or a new one */
     const char *peer;            /* "127.0.0.1:52110" */
+    const char *certificate;     /* the name in the peer's; NULL: it was not asked for one */
     struct arena *mem;           /* lives until the answer */
     /* May be set by the handler: the peer is gone, the answer will be dropped
      * (but is due all the same, soon). */
@@ -58,6 +60,7 @@ void http_answer_end(struct http_request *request);
 struct http_server_options {
     const char *address;         /* "127.0.0.1:8470"; port 0: any free one */
     struct http_limits limits;   /* each is set */
+    struct tls_context *tls;     /* borrowed; NULL: plain */
     void (*handle)(void *context, struct http_request *request);
     void *context;
 };

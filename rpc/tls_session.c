@@ -123,6 +123,7 @@ static enum transport_outcome fail(struct tls_session *session, enum tls_failure
     if (why != session->why)
         snprintf(session->why, sizeof session->why, "%s", why);
     session->state = FAILED;
+    session->transport->is_broken = true;
     return TRANSPORT_CLOSED;
 }
 
@@ -338,7 +339,7 @@ enum transport_outcome tls_session_write(struct tls_session *session, struct byt
     *size = 0;
     if (outcome != TRANSPORT_DONE)
         return outcome;
-    if (session->state != OPEN)
+    if (session->state == SHAKING || session->state == FAILED)
         return session->state == SHAKING ? TRANSPORT_BLOCKED : TRANSPORT_CLOSED;
     if (bytes.size > WRITE_BYTES_MAX)
         bytes.size = WRITE_BYTES_MAX;

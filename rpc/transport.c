@@ -6,12 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static enum transport_outcome outcome_of(ssize_t result)
+static enum transport_outcome outcome_of(struct transport *transport, ssize_t result)
 {
     if (result > 0)
         return TRANSPORT_DONE;
     if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return TRANSPORT_BLOCKED;
+    transport->is_broken = transport->is_broken || result < 0;
     return TRANSPORT_CLOSED;
 }
 
@@ -99,7 +100,7 @@ enum transport_outcome transport_receive(struct transport *transport, uint8_t *d
     ssize_t result = recv(transport->fd, data, room, 0);
 
     *size = result > 0 ? (size_t)result : 0;
-    return outcome_of(result);
+    return outcome_of(transport, result);
 }
 
 enum transport_outcome transport_send(struct transport *transport, struct bytes bytes, size_t *size)
@@ -108,5 +109,5 @@ enum transport_outcome transport_send(struct transport *transport, struct bytes 
 
     *size = result > 0 ? (size_t)result : 0;
     transport->sent += *size;
-    return outcome_of(result);
+    return outcome_of(transport, result);
 }

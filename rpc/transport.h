@@ -17,6 +17,7 @@ struct transport {
     int fd;
     struct tls_session *tls; /* NULL: plain */
     uint64_t sent;           /* bytes that the socket took, ever */
+    bool is_broken;          /* CLOSED, and not by an orderly end of the peer's */
 };
 
 enum transport_outcome {
