@@ -7,6 +7,7 @@ static const struct reason {
     const char *phrase, *code;
 } reasons[] = {
     { 200, "OK", "OK" },
+    { 204, "No Content", "OK" },
     { 400, "Bad Request", "INVALID_ARGUMENT" },
     { 401, "Unauthorized", "UNAUTHENTICATED" },
     { 403, "Forbidden", "PERMISSION_DENIED" },
@@ -15,6 +16,7 @@ static const struct reason {
     { 408, "Request Timeout", "DEADLINE_EXCEEDED" },
     { 409, "Conflict", "FAILED_PRECONDITION" },
     { 413, "Content Too Large", "OUT_OF_RANGE" },
+    { 414, "URI Too Long", "OUT_OF_RANGE" },
     { 415, "Unsupported Media Type", "INVALID_ARGUMENT" },
     { 417, "Expectation Failed", "INVALID_ARGUMENT" },
     { 422, "Unprocessable Content", "FAILED_PRECONDITION" },

@@ -168,10 +168,24 @@ static void answer_file(struct exchange *exchange)
     answer_text(exchange->http, file.content_type, file.body, &headers);
 }
 
+/* To OPTIONS. */
+static void answer_allow(struct exchange *exchange)
+{
+    struct answer_headers headers = { .count = 0 };
+
+    answer_add_header(&headers, "Allow", exchange->binding.allow);
+    exchange_count(exchange, 204);
+    answer_json(exchange->http, 204, &exchange->body, &headers);
+}
+
 static void answer(struct exchange *exchange)
 {
     const struct route *route = exchange->binding.route;
 
+    if (route == NULL) {
+        answer_allow(exchange);
+        return;
+    }
     switch (route->form) {
     case FORM_EVENTS:
         event_stream_begin(exchange);

@@ -63,8 +63,10 @@ size_t http_answer_head_write(const struct http_answer *answer, enum http_framin
     http_date_write(now_ms > 0 ? now_ms : 0, date);
     append(&text, "HTTP/1.1 %d %s\r\nDate: %s\r\n", answer->status, http_reason(answer->status),
            date);
-    append(&text, "Content-Type: %s\r\n", type);
-    append_framing(&text, answer, framing);
+    if (answer->status != 204) { /* which has no content (RFC 9110, 8.6) */
+        append(&text, "Content-Type: %s\r\n", type);
+        append_framing(&text, answer, framing);
+    }
     append(&text, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     append(&text, "X-Request-Id: %s\r\n", request_id);
     for (size_t i = 0; i < answer->header_count; i++) {

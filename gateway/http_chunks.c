@@ -4,13 +4,20 @@
 
 enum {
     SIZE,
-    EXTENSION,
+    EXTENSION, /* its name's first byte is next */
+    EXTENSION_NAME,
+    EXTENSION_VALUE,
+    EXTENSION_TOKEN,
+    EXTENSION_QUOTED,
+    EXTENSION_ESCAPE,
+    EXTENSION_END,
     SIZE_LF,
     DATA,
     DATA_CR,
     DATA_LF,
     TRAILER,
-    TRAILER_LINE,
+    TRAILER_NAME,
+    TRAILER_VALUE,
     TRAILER_LF,
     END_LF
 };
@@ -50,11 +57,52 @@ static bool is_line_byte(uint8_t c)
     return c == '\t' || (c >= ' ' && c != 0x7f);
 }
 
-static int after_line_byte(uint8_t c, int same, int lf)
+/* What may stand behind a whole extension. */
+static int after_extension(uint8_t c)
 {
-    if (c == '\r')
-        return lf;
-    return is_line_byte(c) ? same : -1;
+    if (c == ';')
+        return EXTENSION;
+    return c == '\r' ? SIZE_LF : -1;
+}
+
+/* `; name`, `; name=token` or `; name="text"`, without blanks: no program that
+ * sends them needs any, and they have hidden things from others. */
+static int next_in_extension(int state, uint8_t c)
+{
+    switch (state) {
+    case EXTENSION:
+        return http_is_token_byte(c) ? EXTENSION_NAME : -1;
+    case EXTENSION_NAME:
+        if (c == '=')
+            return EXTENSION_VALUE;
+        return http_is_token_byte(c) ? EXTENSION_NAME : after_extension(c);
+    case EXTENSION_VALUE:
+        if (c == '"')
+            return EXTENSION_QUOTED;
+        return http_is_token_byte(c) ? EXTENSION_TOKEN : -1;
+    case EXTENSION_TOKEN:
+        return http_is_token_byte(c) ? EXTENSION_TOKEN : after_extension(c);
+    case EXTENSION_QUOTED:
+        if (c == '"' || c == '\\')
+            return c == '"' ? EXTENSION_END : EXTENSION_ESCAPE;
+        return is_line_byte(c) ? EXTENSION_QUOTED : -1;
+    case EXTENSION_ESCAPE:
+        return is_line_byte(c) ? EXTENSION_QUOTED : -1;
+    default:
+        assert(state == EXTENSION_END);
+        return after_extension(c);
+    }
+}
+
+static int next_in_trailer(int state, uint8_t c)
+{
+    if (c == '\r' && state != TRAILER_NAME)
+        return state == TRAILER ? END_LF : TRAILER_LF;
+    if (state == TRAILER_VALUE)
+        return is_line_byte(c) ? TRAILER_VALUE : -1;
+    if (c == ':' && state == TRAILER_NAME)
+        return TRAILER_VALUE;
+    return http_is_token_byte(c) ? TRAILER_NAME : -1;
 }
 
 static int after_size_line(struct http_chunks *chunks, uint8_t c)
@@ -79,8 +127,6 @@ static int next_state(struct http_chunks *chunks, uint8_t c)
     switch (chunks->state) {
     case SIZE:
         return after_size(chunks, c);
-    case EXTENSION:
-        return after_line_byte(c, EXTENSION, SIZE_LF);
     case SIZE_LF:
         return after_size_line(chunks, c);
     case DATA_CR:
@@ -88,15 +134,18 @@ static int next_state(struct http_chunks *chunks, uint8_t c)
     case DATA_LF:
         return after_data(chunks, c);
     case TRAILER:
-        return c == '\r' ? END_LF : after_line_byte(c, TRAILER_LINE, TRAILER_LF);
-    case TRAILER_LINE:
-        return after_line_byte(c, TRAILER_LINE, TRAILER_LF);
+    case TRAILER_NAME:
+    case TRAILER_VALUE:
+        return next_in_trailer(chunks->state, c);
     case TRAILER_LF:
         return c == '\n' ? TRAILER : -1;
-    default:
-        assert(chunks->state == END_LF);
+    case END_LF:
         chunks->done = c == '\n';
         return chunks->done ? END_LF : -1;
+    default:
+        if (++chunks->extension_bytes > HTTP_EXTENSION_BYTES_MAX)
+            return -1;
+        return next_in_extension(chunks->state, c);
     }
 }
 

@@ -4,8 +4,8 @@
 #include "gateway/http_head.h"
 
 /* The chunked coding of a request's body (RFC 9112, 7.1), decoded as it comes.
- * Extensions and trailers are read past, within bounds; every line ends with
- * CR LF. A zeroed struct is ready. */
+ * Extensions and trailers are read past if they are well-formed, within bounds;
+ * every line ends with CR LF. A zeroed struct is ready. */
 
 struct http_chunks {
     int state;
@@ -13,6 +13,7 @@ struct http_chunks {
     uint64_t left;           /* of the chunk at hand */
     size_t line_size;
     size_t digits;
+    size_t extension_bytes;  /* of all chunks */
 };
 
 /* Reads on. Returns how much of input was used; *data is the part of it that

@@ -43,7 +43,7 @@ struct http_connection {
     struct loop_timer turn;     /* to go on when others had theirs */
     enum state state;
     enum http_end end; /* why it will end */
-    unsigned served, turn_requests;
+    unsigned served, turn_requests, empty_lines;
     int64_t body_begun_ms;
     size_t read_by_peer; /* since `unread` was started */
     bool begun;          /* some of the next head is here */
@@ -234,6 +234,7 @@ static void await_request(struct http_connection *connection)
     connection->state = READING_HEAD;
     connection->begun = false;
     connection->seen = 0;
+    connection->empty_lines = 0;
     place_wait(&connection->all->places, &connection->place);
     start_deadline(connection, connection->served == 0 ? limits->head_ms : limits->idle_ms);
 }
@@ -296,13 +297,33 @@ static void begin_body(struct http_connection *connection)
         evbuffer_add(output_of(connection), go_on, sizeof go_on - 1);
 }
 
-/* Empty lines before a request are skipped (RFC 9112, 2.2). */
-static void skip_empty_lines(struct evbuffer *input)
+/* A few empty lines before a request are skipped (RFC 9112, 2.2). */
+static void skip_empty_lines(struct http_connection *connection)
 {
+    struct evbuffer *input = input_of(connection);
     char two[2];
 
-    while (evbuffer_copyout(input, two, 2) == 2 && memcmp(two, "\r\n", 2) == 0)
+    while (connection->empty_lines < HTTP_EMPTY_LINES_MAX && evbuffer_copyout(input, two, 2) == 2 &&
+           memcmp(two, "\r\n", 2) == 0) {
+        connection->empty_lines++;
         evbuffer_drain(input, 2);
+    }
+}
+
+/* There is something, and no end of it: late, too large, or no request at all? */
+static bool await_rest(struct http_connection *connection, struct bytes input)
+{
+    struct http_flaw flaw;
+
+    if (!http_head_may_follow(input, &flaw))
+        return refuse_head(connection, flaw);
+    if (input.size > limits_of(connection)->head_bytes)
+        return refuse_head(connection, http_head_too_large(input));
+    if (!connection->begun) {
+        connection->begun = true;
+        start_deadline(connection, limits_of(connection)->head_ms);
+    }
+    return false;
 }
 
 /* Each of these steps is true if it got on and another may follow. */
@@ -311,6 +332,7 @@ static bool read_head(struct http_connection *connection)
     size_t size_max = limits_of(connection)->head_bytes;
     struct evbuffer *input = input_of(connection);
     size_t length, size;
+    struct bytes all;
 
     if (evbuffer_get_length(output_of(connection)) > HTTP_OUTPUT_BYTES_MAX)
         return false; /* until the peer reads; its writes then stall */
@@ -319,12 +341,12 @@ static bool read_head(struct http_connection *connection)
         return false;
     }
     if (!connection->begun)
-        skip_empty_lines(input);
+        skip_empty_lines(connection);
     length = evbuffer_get_length(input);
-    size = http_head_find_end(bytes_of(evbuffer_pullup(input, -1), length), &connection->seen);
-    if (size > size_max || (size == 0 && length > size_max))
-        return refuse_head(connection,
-                           (struct http_flaw){ 431, "The request's headers are too large" });
+    all = bytes_of(evbuffer_pullup(input, -1), length);
+    size = http_head_find_end(all, &connection->seen);
+    if (size > size_max)
+        return refuse_head(connection, http_head_too_large(bytes_of(all.data, size_max)));
     if (size > 0) {
         if (!take_head(connection, size))
             return false;
@@ -335,11 +357,7 @@ static bool read_head(struct http_connection *connection)
         linger(connection);
         return false;
     }
-    if (length > 0 && !connection->begun) {
-        connection->begun = true;
-        start_deadline(connection, limits_of(connection)->head_ms);
-    }
-    return false;
+    return length > 0 ? await_rest(connection, all) : false;
 }
 
 static bool body_fits(struct http_connection *connection)

@@ -8,9 +8,9 @@
 
 /* The head of an HTTP/1.1 request (RFC 9112): bytes in, struct out, no I/O.
  * Stricter than the standard wherever two programs could read the same bytes
- * differently: a bare LF or CR, a folded line, blanks around a name, a repeated
- * or signed Content-Length, Content-Length beside Transfer-Encoding, a second
- * Host are all refused. */
+ * differently: a bare LF or CR, a folded line, blanks around a name, a repeated,
+ * signed or zero-padded Content-Length, Content-Length beside Transfer-Encoding,
+ * any coding but chunked, a second Host are all refused. */
 
 struct http_header {
     const char *name;            /* in lower case */
@@ -19,10 +19,10 @@ struct http_header {
 
 struct http_head {
     const char *method;
-    const char *target;          /* in origin form: "/sync?name=a" */
+    const char *target;          /* in origin form: "/sync?name=a"; of OPTIONS also "*" */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
-    bool is_1_1;                 /* else HTTP/1.0 */
+    bool is_1_1;                 /* or a later 1.x; else HTTP/1.0 */
     bool keep_alive;
     bool chunked;
     bool expects_continue;
@@ -38,6 +38,17 @@ struct http_flaw {
 /* Bytes of the head that input begins with, its empty line included; 0 if that
  * has not come yet. *seen (at first 0) remembers how far it looked. */
 size_t http_head_find_end(struct bytes input, size_t *seen);
+
+/* Whether input, which is not empty and has no end of a head, may become a
+ * request; so that what is none at all (a TLS handshake, HTTP/0.9) is not waited
+ * on. False: *flaw. */
+bool http_head_may_follow(struct bytes input, struct http_flaw *flaw);
+
+/* What to say of a head that is larger than the limit; input is what is there. */
+struct http_flaw http_head_too_large(struct bytes input);
+
+/* RFC 9110, 5.6.2. */
+bool http_is_token_byte(uint8_t c);
 
 /* input: one whole head. What the result points at lies in mem. False: *flaw. */
 bool http_head_parse(struct bytes input, struct arena *mem, struct http_head *head,

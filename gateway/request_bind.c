@@ -42,17 +42,27 @@ static bool refuse_why(struct bind *bind, enum err e)
     return refuse_field(bind, arena_text(bind->request->mem, bind->why.field), text);
 }
 
+static bool is_options(const struct bind *bind)
+{
+    return strcmp(bind->request->head.method, "OPTIONS") == 0;
+}
+
 static bool find_route(struct bind *bind)
 {
     const struct http_request *request = bind->request;
     char allow[ROUTE_ALLOW_SIZE];
 
+    if (!route_is_method(request->head.method))
+        return refuse(bind, 501, "The request's method is not implemented here");
     bind->binding->route = route_find(request->head.method, &bind->uri, allow);
     if (bind->binding->route != NULL)
         return true;
     if (allow[0] == '\0')
         return refuse(bind, 404, "There is no such endpoint");
-    bind->error->allow = arena_text(request->mem, allow);
+    bind->binding->allow = arena_text(request->mem, allow);
+    if (is_options(bind))
+        return bind->binding->allow != NULL || refuse(bind, 503, NULL);
+    bind->error->allow = bind->binding->allow;
     return refuse(bind, 405,
                   arena_printf(request->mem, "%.32s does not work here, only %s",
                                request->head.method, allow));
@@ -246,8 +256,9 @@ static bool check_content(struct bind *bind)
 {
     const struct http_head *head = &bind->request->head;
 
-    if (http_head_count(head, "content-type") > 1 ||
-        !is_json_type(http_head_find(head, "content-type")))
+    if (http_head_count(head, "content-type") > 1)
+        return refuse(bind, 400, "Content-Type was sent more than once");
+    if (!is_json_type(http_head_find(head, "content-type")))
         return refuse(bind, 415, "The request's Content-Type must be application/json");
     if (http_head_find(head, "content-encoding") != NULL)
         return refuse(bind, 415, "The request's body must not have a Content-Encoding");
@@ -335,10 +346,18 @@ bool request_bind(const struct http_request *request, struct binding *binding,
 
     *binding = (struct binding){ .route = NULL };
     *error = (struct error_answer){ .status = 0 };
+    if (strcmp(request->head.target, "*") == 0) {
+        binding->allow = "GET, HEAD, POST, DELETE, OPTIONS";
+        return true;
+    }
     e = uri_parse(request->head.target, request->mem, &bind.uri, &bind.why);
     if (e != OK)
         return refuse_why(&bind, e);
-    if (!find_route(&bind) || !check_side_effects(&bind) || !bind_metadata(&bind))
+    if (!find_route(&bind))
+        return false;
+    if (binding->route == NULL)
+        return true;
+    if (!check_side_effects(&bind) || !bind_metadata(&bind))
         return false;
     binding->file = bind.uri.segments[bind.uri.segment_count - 1];
     binding->may_wait = word_list_has(binding->route->query, "wait");

@@ -12,7 +12,8 @@
 enum { BINDING_METADATA_MAX = 4 };
 
 struct binding {
-    const struct route *route;
+    const struct route *route;       /* NULL: it was asked what there is, see allow */
+    const char *allow;               /* methods of the path, for OPTIONS */
     ProtobufCMessage *message;       /* NULL if the route has no RPC */
     const char *file;                /* the path's last segment */
     struct client_metadata metadata[BINDING_METADATA_MAX];

@@ -137,19 +137,36 @@ static bool has_method(const struct route *route, const char *method)
            ((route->verbs & VERB_DELETE) != 0 && strcmp(method, "DELETE") == 0);
 }
 
+/* OPTIONS works everywhere, without being a route's. */
+static bool may_have_method(const struct route *route, const char *method)
+{
+    return strcmp(method, "OPTIONS") == 0 || has_method(route, method);
+}
+
 static void list_methods(const struct uri *uri, char allow[ROUTE_ALLOW_SIZE])
 {
-    static const char *const methods[] = { "GET", "HEAD", "POST", "DELETE" };
+    static const char *const methods[] = { "GET", "HEAD", "POST", "DELETE", "OPTIONS" };
     size_t used = 0;
 
     allow[0] = '\0';
     for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++)
         for (size_t i = 0; i < ROUTE_COUNT; i++)
-            if (path_matches(&routes[i], uri) && has_method(&routes[i], methods[m])) {
+            if (path_matches(&routes[i], uri) && may_have_method(&routes[i], methods[m])) {
                 used += (size_t)snprintf(allow + used, ROUTE_ALLOW_SIZE - used, "%s%s",
                                          used > 0 ? ", " : "", methods[m]);
                 break;
             }
+}
+
+bool route_is_method(const char *method)
+{
+    static const char *const methods[] = { "GET",    "HEAD",    "POST",  "PUT",
+                                           "DELETE", "OPTIONS", "PATCH", "TRACE" };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(method, methods[i]) == 0)
+            return true;
+    return false;
 }
 
 const struct route *route_find(const char *method, const struct uri *uri,

@@ -49,6 +49,9 @@ enum { ROUTE_ALLOW_SIZE = 64 };
 const struct route *route_find(const char *method, const struct uri *uri,
                                char allow[ROUTE_ALLOW_SIZE]);
 
+/* Whether it is a method that HTTP knows (RFC 9110, 9 and RFC 5789). */
+bool route_is_method(const char *method);
+
 /* Calls `each` with every field that the pattern takes from the path. */
 typedef enum err route_field_fn(void *context, const char *field, const char *value);
 MUST_USE enum err route_each_path_field(const struct route *route, const struct uri *uri,

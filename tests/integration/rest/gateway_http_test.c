@@ -371,7 +371,7 @@ static void what_is_not_there_is_said_in_the_same_shape(void **state)
     assert_error(&answer, 404, "Not Found");
     answer = ask(f, GET("/sync/queue"));
     assert_error(&answer, 405, "Method Not Allowed");
-    assert_non_null(strstr(answer.head, "Allow: POST\r\n"));
+    assert_non_null(strstr(answer.head, "Allow: POST, OPTIONS\r\n"));
     answer = ask(f, QUEUE_HEAD "Content-Type: text/xml\r\nContent-Length: 2\r\n\r\n{}");
     assert_error(&answer, 415, "Unsupported Media Type");
     answer = ask(f, "GET / HTTP/3.0\r\nHost: a\r\n\r\n");

@@ -696,7 +696,7 @@ class BadInput(Case):
 
     def test_wrong_methods_are_told_the_right_ones(self):
         answer = self.client.ask("PUT", "/sync/purge")
-        self.assertEqual(answer.headers["allow"], "GET, POST")
+        self.assertEqual(answer.headers["allow"], "GET, POST, OPTIONS")
 
 
 class SideEffects(Case):
@@ -717,7 +717,7 @@ class SideEffects(Case):
         for path in self.PATHS:
             answer = self.client.ask("HEAD", path)
             self.assertEqual(answer.status, 405)
-            self.assertEqual(answer.headers["allow"], "GET, POST")
+            self.assertEqual(answer.headers["allow"], "GET, POST, OPTIONS")
         self.assertEqual(self.without_estimates(self.jobs()), before)
 
     def test_browsers_do_not_trigger_it(self):

@@ -133,8 +133,8 @@ static void paths_and_methods_that_do_not_exist_say_so(void **state)
     assert_false(bind("GET /nothing", "", ""));
     assert_refused(404, "There is no such endpoint");
     assert_false(bind("DELETE /sync/queue", ORG, ""));
-    assert_refused(405, "DELETE does not work here, only POST");
-    assert_string_equal(error.allow, "POST");
+    assert_refused(405, "DELETE does not work here, only POST, OPTIONS");
+    assert_string_equal(error.allow, "POST, OPTIONS");
     assert_false(bind("HEAD /sync/purge", ORG, ""));
     assert_int_equal(error.status, 405);
     assert_false(bind("GET /sync/pause/%zz", ORG, ""));
@@ -169,7 +169,6 @@ static void only_json_is_read(void **state)
         "Content-Type: application/jsonp\r\n",
         "Content-Type: application/json; charset=latin1\r\n",
         "Content-Type:\r\n",
-        "Content-Type: application/json\r\nContent-Type: application/json\r\n",
         "Content-Type: application/json\r\nContent-Encoding: gzip\r\n",
     };
     static const char *const right[] = {
@@ -183,8 +182,34 @@ static void only_json_is_read(void **state)
         assert_false(bind("POST /sync/queue", arena_printf(mem, ORG "%s", wrong[i]), "{}"));
         assert_int_equal(error.status, 415);
     }
+    assert_false(bind("POST /sync/queue",
+                      ORG "Content-Type: application/json\r\nContent-Type: text/plain\r\n", "{}"));
+    assert_int_equal(error.status, 400);
     for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
         assert_true(bind("POST /sync/queue", arena_printf(mem, ORG "%s", right[i]), "{}"));
+}
+
+static void options_tell_what_a_path_can_do(void **state)
+{
+    (void)state;
+    assert_true(bind("OPTIONS /sync/purge", "", ""));
+    assert_null(binding.route);
+    assert_string_equal(binding.allow, "GET, POST, OPTIONS");
+    assert_true(bind("OPTIONS *", "", ""));
+    assert_string_equal(binding.allow, "GET, HEAD, POST, DELETE, OPTIONS");
+    assert_false(bind("OPTIONS /nothing", "", ""));
+    assert_int_equal(error.status, 404);
+}
+
+static void methods_that_nobody_knows_are_not_implemented(void **state)
+{
+    (void)state;
+    assert_false(bind("BREW /sync", "", ""));
+    assert_int_equal(error.status, 501);
+    assert_false(bind("get /nothing", "", ""));
+    assert_int_equal(error.status, 501);
+    assert_false(bind("TRACE /sync", "", ""));
+    assert_int_equal(error.status, 405);
 }
 
 static void a_body_where_none_belongs_is_refused(void **state)
@@ -259,6 +284,8 @@ int main(void)
         TEST(paths_and_methods_that_do_not_exist_say_so),
         TEST(browsers_must_not_change_things_by_accident),
         TEST(only_json_is_read),
+        TEST(options_tell_what_a_path_can_do),
+        TEST(methods_that_nobody_knows_are_not_implemented),
         TEST(a_body_where_none_belongs_is_refused),
         TEST(fields_of_a_status_get_their_json_names),
         TEST(errors_have_the_documented_shape),

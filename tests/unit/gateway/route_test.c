@@ -89,6 +89,7 @@ static void unknown_paths_have_none(void **state)
     static const char *const targets[] = {
         "/dashboard/",
         "/dashboard/a/b",
+        "//",
         "/syn",
         "/sync/",
         "/sync/nothing",
@@ -114,11 +115,11 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
     static const struct {
         const char *method, *target, *allow;
     } cases[] = {
-        { "GET", "/sync/queue", "POST" },         { "POST", "/sync", "GET, HEAD" },
-        { "PUT", "/sync/purge", "GET, POST" },    { "HEAD", "/sync/pause/a", "GET, POST" },
-        { "HEAD", "/sync/purge", "GET, POST" },   { "GET", "/sync/cancel/a", "POST" },
-        { "GET", "/sync/schedules/a", "DELETE" }, { "get", "/sync", "GET, HEAD" },
-        { "BREW", "/healthz", "GET, HEAD" },      { "HEAD", "/sync/watch", "GET" },
+        { "GET", "/sync/queue", "POST, OPTIONS" },         { "POST", "/sync", "GET, HEAD, OPTIONS" },
+        { "PUT", "/sync/purge", "GET, POST, OPTIONS" },    { "HEAD", "/sync/pause/a", "GET, POST, OPTIONS" },
+        { "HEAD", "/sync/purge", "GET, POST, OPTIONS" },   { "GET", "/sync/cancel/a", "POST, OPTIONS" },
+        { "GET", "/sync/schedules/a", "DELETE, OPTIONS" }, { "get", "/sync", "GET, HEAD, OPTIONS" },
+        { "BREW", "/healthz", "GET, HEAD, OPTIONS" },      { "HEAD", "/sync/watch", "GET, OPTIONS" },
     };
 
     (void)state;
@@ -126,6 +127,16 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
         assert_null(find(cases[i].method, cases[i].target));
         assert_string_equal(allow, cases[i].allow);
     }
+}
+
+static void the_methods_of_http_are_known(void **state)
+{
+    (void)state;
+    assert_true(route_is_method("GET"));
+    assert_true(route_is_method("TRACE"));
+    assert_false(route_is_method("get"));
+    assert_false(route_is_method("BREW"));
+    assert_false(route_is_method(""));
 }
 
 static enum err expect_name(void *context, const char *field, const char *value)
@@ -202,6 +213,7 @@ int main(void)
         TEST(the_dashboards_files_have_theirs),
         TEST(unknown_paths_have_none),
         TEST(a_wrong_method_is_told_the_right_ones),
+        TEST(the_methods_of_http_are_known),
         TEST(the_path_gives_the_fields_of_its_pattern),
         TEST(every_row_can_be_transcoded),
         TEST(whatever_changes_something_needs_an_org_and_is_no_head),
