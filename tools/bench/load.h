@@ -14,6 +14,7 @@ enum load_mode { LOAD_UNARY, LOAD_STREAM };
 
 struct load_options {
     const char *address;
+    const struct tls_client_options *tls;   /* NULL: plain text */
     const char *org;            /* whose jobs are queued */
     uint64_t first;             /* the number of the first one: none is used twice */
     enum load_mode mode;

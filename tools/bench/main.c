@@ -1,7 +1,7 @@
 #include "tools/bench/report.h"
 #include "tools/bench/report_fairness.h"
 #include "tools/bench/report_history.h"
-#include "tools/settings/settings.h"
+#include "tools/settings/tls_settings.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ enum {
     BENCH_ROUNDS,
     BENCH_HOLD,
     BENCH_SERVER,
-    BENCH_SYNCD,
+    BENCH_TLS,
+    BENCH_SYNCD = BENCH_TLS + TLS_SETTING_COUNT,
     BENCH_DIRECTORY,
     BENCH_OUTPUT,
     BENCH_VERSION,
@@ -96,6 +97,7 @@ static const struct setting settings_table[BENCH_SETTINGS] = {
     [BENCH_SERVER] = { SETTING_FLAG("server"), .letter = 's', .placeholder = "ADDRESS:PORT",
         .help = "A server that runs already, for cycles; else, and for all that kills it or needs it"
                 " empty, one is started and its data thrown away." },
+    TLS_SETTINGS(BENCH_TLS, SETTING_FLAG_ONLY),
     [BENCH_SYNCD] = { SETTING_FLAG("syncd"), .placeholder = "FILE",
         .help = "The server to start; else the one beside this program." },
     [BENCH_DIRECTORY] = { SETTING_FLAG("directory"), .placeholder = "DIR", .fallback = ".",
@@ -207,12 +209,14 @@ static enum err load_once(struct bench *bench, const char *address, struct measu
 {
     struct load_options options = load_options_of(bench);
     struct load_result *result = calloc(1, sizeof *result);
+    struct tls_client_options tls;
     int64_t cpu_ms = process_own_cpu_ms();
     enum err e;
 
     if (result == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     options.address = address;
+    options.tls = tls_settings_read(bench->settings, BENCH_TLS, &tls);
     options.mode = (enum load_mode)settings_choice(bench->settings, BENCH_MODE);
     options.on_tick = on_tick;
     options.ctx = bench;
@@ -427,9 +431,14 @@ static enum err check_parts(const struct settings *settings, struct why *why)
 /* Some of it kills its server, some counts on what is in it. */
 static enum err check_server(const struct settings *settings, struct why *why)
 {
-    if (settings_text(settings, BENCH_SERVER) == NULL ||
-        (settings_choice(settings, BENCH_MODE) <= MODE_STREAM &&
-         settings_number(settings, BENCH_BACKLOG) == 0))
+    struct tls_client_options tls;
+
+    if (settings_text(settings, BENCH_SERVER) == NULL)
+        return tls_settings_read(settings, BENCH_TLS, &tls) == NULL
+                   ? OK
+                   : err_because(why, ERR_INVALID, "--tls goes with --server only");
+    if (settings_choice(settings, BENCH_MODE) <= MODE_STREAM &&
+        settings_number(settings, BENCH_BACKLOG) == 0)
         return OK;
     return err_because(why, ERR_INVALID,
                        "--server goes with --mode unary and stream only, and not"

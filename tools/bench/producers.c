@@ -101,7 +101,8 @@ static void queue_next(struct slot *slot)
 
 enum err producers_open(struct load *load, struct producers **opened, struct why *why)
 {
-    struct channel_options options = { .address = load->options.address };
+    struct channel_options options = { .address = load->options.address,
+                                       .tls = load->options.tls };
     struct producers *producers = calloc(1, sizeof *producers);
     unsigned count = load->options.producers;
     enum err e = OK;

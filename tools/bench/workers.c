@@ -15,7 +15,8 @@ struct workers {
 
 static enum err open_one(struct workers *workers, unsigned number, struct why *why)
 {
-    struct channel_options options = { .address = workers->load->options.address };
+    struct channel_options options = { .address = workers->load->options.address,
+                                       .tls = workers->load->options.tls };
     struct worker *worker = calloc(1, workers->kind->size);
 
     workers->workers[number] = worker;

@@ -8,7 +8,9 @@ enum { MEMORY_BYTES_MAX = 256 << 20 };
 
 enum err session_open(struct session *session, struct settings *settings, struct why *why)
 {
-    struct channel_options options = { .address = settings_text(settings, OPTION_SERVER) };
+    struct tls_client_options tls;
+    struct channel_options options = { .address = settings_text(settings, OPTION_SERVER),
+                                       .tls = tls_settings_read(settings, OPTION_TLS, &tls) };
     enum err e;
 
     *session = (struct session){
@@ -75,7 +77,8 @@ static const struct advice advices[RPC_CODE_COUNT] = {
     [RPC_UNIMPLEMENTED]       = { EXIT_FAILED, "the server is of a version without it" },
     [RPC_INTERNAL]            = { EXIT_FAILED, "the server's log says more" },
     [RPC_UNAVAILABLE]         = { EXIT_UNREACHABLE,
-        "is syncd running there? --server or SYNC_SERVER names another address" },
+        "is syncd running there, and does it speak TLS? --server or SYNC_SERVER names another address,"
+        " --tls says that it does" },
     [RPC_DATA_LOSS]           = { EXIT_FAILED, "the server's log says more" },
     [RPC_UNAUTHENTICATED]     = { EXIT_FAILED, NULL },
 };

@@ -3,7 +3,7 @@
 
 #include "core/base/arena.h"
 #include "rpc/channel.h"
-#include "tools/settings/settings.h"
+#include "tools/settings/tls_settings.h"
 
 /* What every command has in hand: what it was told, a channel to the server,
  * memory that lasts as long as the program, and one way to fail. */
@@ -22,7 +22,10 @@ enum exit_status {
 enum output { OUTPUT_TABLE, OUTPUT_JSON };
 
 /* The settings every command begins with; its own follow from OPTION_OWN. */
-enum { OPTION_SERVER, OPTION_ORG, OPTION_OUTPUT, OPTION_TIMEOUT, OPTION_HELP, OPTION_OWN };
+enum {
+    OPTION_SERVER, OPTION_ORG, OPTION_OUTPUT, OPTION_TIMEOUT, OPTION_TLS,
+    OPTION_HELP = OPTION_TLS + TLS_SETTING_COUNT, OPTION_OWN
+};
 
 /* clang-format off */
 #define OPTIONS_OF_ALL                                                                           \
@@ -33,6 +36,7 @@ enum { OPTION_SERVER, OPTION_ORG, OPTION_OUTPUT, OPTION_TIMEOUT, OPTION_HELP, OP
         .fallback = "table", .choices = "table|json", .help = "For people, or for programs." },  \
     [OPTION_TIMEOUT] = { .name = "timeout", .type = SETTING_DURATION, .fallback = "10s",         \
         .least = 1, .help = "How long to wait for an answer." },                                 \
+    TLS_SETTINGS(OPTION_TLS, SETTING_EVERYWHERE),                                                \
     [OPTION_HELP] = { .name = "help", .letter = 'h', .type = SETTING_SWITCH,                     \
         .reach = SETTING_FLAG_ONLY, .help = "Print this." }
 /* clang-format on */

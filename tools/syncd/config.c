@@ -24,6 +24,17 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .name = "insecure-listen-anywhere", .type = SETTING_SWITCH,
         .help = "Listen on other than loopback addresses although nobody is asked who he is:"
                 " whoever reaches the ports may do everything." },
+    [SYNCD_TLS_CERT] = {
+        .name = "tls-cert", .placeholder = "FILE",
+        .help = "Speak TLS on both addresses, with this certificate and those above it, in PEM."
+                " SIGHUP reads the files again; connections that exist go on." },
+    [SYNCD_TLS_KEY] = {
+        .name = "tls-key", .placeholder = "FILE",
+        .help = "The certificate's private key, in PEM; readable for its owner only." },
+    [SYNCD_TLS_CLIENT_CA] = {
+        .name = "tls-client-ca", .placeholder = "FILE",
+        .help = "Clients must show a certificate of one of these authorities, in PEM; its common"
+                " name says who they are." },
     [SYNCD_PORTS_FILE] = {
         .name = "ports-file", .placeholder = "FILE",
         .help = "Written once both addresses are listening:"
@@ -195,13 +206,23 @@ static enum err check_address(const struct settings *settings, enum syncd_settin
     if (strrchr(address, ':') == NULL)
         return err_because(why, ERR_INVALID, "%s: \"%.80s\" has no port; write ADDRESS:PORT", name,
                            address);
-    if (is_loopback(address) || settings_switch(settings, SYNCD_INSECURE_LISTEN_ANYWHERE))
+    if (is_loopback(address) || settings_text(settings, SYNCD_TLS_CLIENT_CA) != NULL ||
+        settings_switch(settings, SYNCD_INSECURE_LISTEN_ANYWHERE))
         return OK;
     return err_because(why, ERR_INVALID,
-                       "%s: %.60s is not a loopback address, and this server does not ask callers"
-                       " who they are; if anybody who can reach it may do everything, give"
-                       " --insecure-listen-anywhere",
+                       "%s: %.40s is not a loopback address, and nobody is asked who he is: have"
+                       " clients show certificates (tls-client-ca); or, if anybody who can reach it"
+                       " may do everything, give --insecure-listen-anywhere",
                        name, address);
+}
+
+static enum err check_tls(const struct tls_server_options *tls, struct why *why)
+{
+    if ((tls->cert_file == NULL) != (tls->key_file == NULL))
+        return err_because(why, ERR_INVALID, "tls-cert and tls-key go together: give both or none");
+    if (tls->client_ca_file != NULL && tls->cert_file == NULL)
+        return err_because(why, ERR_INVALID, "tls-client-ca needs tls-cert and tls-key");
+    return OK;
 }
 
 static unsigned threads_by_default(void)
@@ -259,6 +280,9 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         .data_directory = settings_text(settings, SYNCD_DATA_DIR),
         .rpc_address = settings_text(settings, SYNCD_RPC_LISTEN),
         .http_address = strcmp(http, "none") != 0 ? http : NULL,
+        .tls = { .cert_file = settings_text(settings, SYNCD_TLS_CERT),
+                 .key_file = settings_text(settings, SYNCD_TLS_KEY),
+                 .client_ca_file = settings_text(settings, SYNCD_TLS_CLIENT_CA) },
         .ports_file = settings_text(settings, SYNCD_PORTS_FILE),
         .log_format = (enum log_format)settings_choice(settings, SYNCD_LOG_FORMAT),
         .log_level = (enum log_level)settings_choice(settings, SYNCD_LOG_LEVEL),
@@ -275,6 +299,8 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         config->rpc_threads = threads_by_default();
     if (e == OK && config->http_address != NULL)
         e = check_address(settings, SYNCD_HTTP_LISTEN, why);
+    if (e == OK)
+        e = check_tls(&config->tls, why);
     if (e == OK && config->queue.backoff_cap_ms < config->queue.backoff_base_ms)
         e = err_because(why, ERR_INVALID, "backoff-cap is less than backoff-base");
     return e;

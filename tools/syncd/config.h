@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/queue.h"
 #include "gateway/limits.h"
+#include "rpc/tls.h"
 #include "tools/settings/settings.h"
 
 /* What syncd can be told: the one table, and what it comes to. */
@@ -11,6 +12,7 @@
 /* One line of the program's settings, in the order --help shows them. */
 enum syncd_setting {
     SYNCD_DATA_DIR, SYNCD_RPC_LISTEN, SYNCD_HTTP_LISTEN, SYNCD_INSECURE_LISTEN_ANYWHERE,
+    SYNCD_TLS_CERT, SYNCD_TLS_KEY, SYNCD_TLS_CLIENT_CA,
     SYNCD_PORTS_FILE, SYNCD_LOG_FORMAT, SYNCD_LOG_LEVEL, SYNCD_RPC_THREADS,
     SYNCD_MESSAGE_BYTES_MAX, SYNCD_RPC_CONNECTIONS_MAX, SYNCD_HTTP_CONNECTIONS_MAX,
     SYNCD_HTTP_CONNECTIONS_PER_ADDRESS, SYNCD_HTTP_REQUESTS_PER_CONNECTION,
@@ -30,6 +32,7 @@ extern const struct setting syncd_settings[SYNCD_SETTING_COUNT];
 
 struct syncd_config {               /* text is lent by the settings */
     const char *data_directory, *rpc_address, *http_address;   /* http NULL: none */
+    struct tls_server_options tls;  /* without a certificate: plain text */
     const char *ports_file;         /* NULL: none */
     enum log_format log_format;
     enum log_level log_level;

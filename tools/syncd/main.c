@@ -1,3 +1,4 @@
+#include "core/base/rfc3339.h"
 #include "tools/syncd/config.h"
 #include "tools/syncd/service.h"
 
@@ -10,7 +11,12 @@
 /* The server. The main thread opens it, waits for a signal, and closes it: all
  * else happens on threads of the layers below. */
 
-enum { EXIT_WRONG_USE = 2, EXIT_STORE_FAILED = 3, BLOCK_MAPPED_BYTES = 128 << 10 };
+enum {
+    EXIT_WRONG_USE = 2,
+    EXIT_STORE_FAILED = 3,
+    BLOCK_MAPPED_BYTES = 128 << 10,
+    EXPIRY_IS_CLOSE_MS = 14 * 24 * 3600 * 1000, /* two weeks */
+};
 
 static void print_help(void)
 {
@@ -19,19 +25,45 @@ static void print_help(void)
          "usage: syncd [--flag VALUE | --flag=VALUE]...\n");
     settings_help(stdout, syncd_settings, SYNCD_SETTING_COUNT);
     puts("\n"
+         "SIGHUP reads certificates and keys again; if they are wrong, the old ones stay.\n"
          "SIGTERM and SIGINT let calls end and workers save where they are, then exit 0.\n"
          "Exit status: 0 done, 1 could not start, 2 wrong settings, 3 the store failed: start\n"
          "it again, and it goes on from what is on disk.");
 }
 
 /* Taken by sigwait() in the main thread: blocked before there is any other. */
-static void block_signals(sigset_t *ending)
+static void block_signals(sigset_t *awaited)
 {
     signal(SIGPIPE, SIG_IGN);
-    sigemptyset(ending);
-    sigaddset(ending, SIGTERM);
-    sigaddset(ending, SIGINT);
-    pthread_sigmask(SIG_BLOCK, ending, NULL);
+    sigemptyset(awaited);
+    sigaddset(awaited, SIGTERM);
+    sigaddset(awaited, SIGINT);
+    sigaddset(awaited, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, awaited, NULL);
+}
+
+/* An expiry that comes close is for whoever watches the log; the metric is for
+ * those who watch that. */
+static void log_certificate(const char *event, const struct tls_context *tls)
+{
+    int64_t expiry_ms = tls_context_expiry_ms(tls);
+    bool is_close = expiry_ms - clock_now_ms(clock_real()) < EXPIRY_IS_CLOSE_MS;
+    char expiry[RFC3339_SIZE];
+
+    rfc3339_write(expiry_ms, expiry);
+    log_event(is_close ? LOG_WARNING : LOG_INFO, event, LOG_TEXT("certificate_expires", expiry));
+}
+
+static void reload(struct tls_context *tls)
+{
+    struct why why = { .text = "" };
+
+    if (tls == NULL)
+        log_event(LOG_INFO, "nothing to read again", LOG_TEXT("why", "TLS is not set up"));
+    else if (tls_server_reload(tls, &why) == OK)
+        log_certificate("certificates were read again", tls);
+    else
+        log_event(LOG_ERROR, "the old certificates stay", LOG_TEXT("why", why.text));
 }
 
 static void log_listening(const struct syncd_config *config, const struct service *service)
@@ -40,8 +72,11 @@ static void log_listening(const struct syncd_config *config, const struct servic
 
     log_event(LOG_INFO, "listening", LOG_TEXT("rpc", service_rpc_address(service)),
               LOG_TEXT("http", http != NULL ? http : "none"),
+              LOG_TEXT("tls", config->tls.cert_file != NULL ? "yes" : "no"),
               LOG_TEXT("data_dir", config->data_directory), LOG_TEXT("version", SYNC_VERSION),
               LOG_INT("rpc_threads", config->rpc_threads), LOG_INT("pid", getpid()));
+    if (config->tls.client_ca_file != NULL)
+        return;
     log_event(LOG_WARNING, "no authentication: whoever reaches these addresses may do everything",
               LOG_TEXT("rpc", service_rpc_address(service)),
               LOG_TEXT("http", http != NULL ? http : "none"));
@@ -49,47 +84,53 @@ static void log_listening(const struct syncd_config *config, const struct servic
 
 /* A second signal finds its default action again and ends the process at once:
  * what was acknowledged is on disk. */
-static void leave_signals_alone(const sigset_t *ending)
+static void leave_signals_alone(const sigset_t *awaited)
 {
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
-    pthread_sigmask(SIG_UNBLOCK, ending, NULL);
+    signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_UNBLOCK, awaited, NULL);
 }
 
-/* Waits for a signal; 0 if the store failed instead. Nobody knows what that has
+/* Waits for a signal that ends it; 0 if the store failed instead. Nobody knows what that has
  * on disk until it is opened anew, and a new process is the surest way. */
-static int wait_for_end(const struct service *service, const sigset_t *ending)
+static int wait_for_end(const struct service *service, struct tls_context *tls,
+                        const sigset_t *awaited)
 {
     static const struct timespec look = { .tv_sec = 1 };
 
     while (!service_has_failed(service)) {
-        int which = sigtimedwait(ending, NULL, &look);
+        int which = sigtimedwait(awaited, NULL, &look);
 
-        if (which > 0)
+        if (which == SIGHUP)
+            reload(tls);
+        else if (which > 0)
             return which;
     }
     return 0;
 }
 
-static int serve(const struct syncd_config *config)
+static int serve(const struct syncd_config *config, struct tls_context *tls)
 {
     struct service *service = NULL;
     struct why why = { .text = "" };
-    sigset_t ending;
+    sigset_t awaited;
     int which;
 
     /* A fixed bound: the C library would raise it to the largest block ever
      * freed, and the store's memtables would tear the heap to pieces. */
     mallopt(M_MMAP_THRESHOLD, BLOCK_MAPPED_BYTES);
-    block_signals(&ending);
+    block_signals(&awaited);
     log_open(config->log_format, config->log_level);
-    if (service_open(config, &service, &why) != OK) {
+    if (service_open(config, tls, &service, &why) != OK) {
         log_event(LOG_ERROR, "cannot start", LOG_TEXT("why", why.text));
         return EXIT_FAILURE;
     }
     log_listening(config, service);
-    which = wait_for_end(service, &ending);
-    leave_signals_alone(&ending);
+    if (tls != NULL)
+        log_certificate("TLS", tls);
+    which = wait_for_end(service, tls, &awaited);
+    leave_signals_alone(&awaited);
     if (which == 0)
         log_event(LOG_ERROR, "store failed", LOG_TEXT("advice", "look at the disk; start syncd again"));
     else
@@ -102,6 +143,8 @@ static int serve(const struct syncd_config *config)
 static int run(const struct settings *settings, enum err e, struct why *why)
 {
     struct syncd_config config;
+    struct tls_context *tls = NULL;
+    int status = EXIT_SUCCESS;
 
     if (settings_switch(settings, SYNCD_HELP)) {
         print_help();
@@ -116,15 +159,18 @@ static int run(const struct settings *settings, enum err e, struct why *why)
                         settings_operand(settings, 0));
     if (e == OK)
         e = syncd_config_read(settings, &config, why);
+    if (e == OK && config.tls.cert_file != NULL)
+        e = tls_server_new(&config.tls, &tls, why);
     if (e != OK) {
         fprintf(stderr, "syncd: %s\n", why->text);
         return EXIT_WRONG_USE;
     }
-    if (settings_switch(settings, SYNCD_CHECK_CONFIG)) {
+    if (settings_switch(settings, SYNCD_CHECK_CONFIG))
         puts("the settings are fine");
-        return EXIT_SUCCESS;
-    }
-    return serve(&config);
+    else
+        status = serve(&config, tls);
+    tls_context_free(tls);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -26,6 +26,7 @@ struct service {
     struct rpc_registry *registry;
     struct rpc_server *server;
     struct gateway *gateway;
+    struct tls_context *tls; /* NULL: plain text */
     struct metrics *metrics;
     struct process_metrics own;
     struct call_metrics *calls;
@@ -105,6 +106,8 @@ static enum err open_metrics(struct service *service, struct why *why)
     process_metrics_init(&service->own, service->engine);
     metrics_add(service->metrics, &service->own.source);
     metrics_add(service->metrics, call_metrics_source(service->calls));
+    if (service->tls != NULL)
+        metrics_add(service->metrics, tls_metrics_source(service->tls));
     return OK;
 }
 
@@ -113,6 +116,8 @@ static void close_metrics(struct service *service)
     if (service->metrics != NULL && service->calls != NULL) {
         metrics_remove(service->metrics, &service->own.source);
         metrics_remove(service->metrics, call_metrics_source(service->calls));
+        if (service->tls != NULL)
+            metrics_remove(service->metrics, tls_metrics_source(service->tls));
     }
     call_metrics_free(service->calls);
     metrics_free(service->metrics);
@@ -124,6 +129,7 @@ static enum err open_server(struct service *service, const struct syncd_config *
     struct rpc_server_options options = {
         .address = config->rpc_address,
         .registry = service->registry,
+        .tls = service->tls,
         .threads = config->rpc_threads,
         .message_bytes_max = config->message_bytes_max,
         .connections_max = config->rpc_connections_max,
@@ -138,6 +144,7 @@ static enum err open_gateway(struct service *service, const struct syncd_config 
     struct gateway_options options = {
         .address = config->http_address,
         .registry = service->registry,
+        .tls = service->tls,
         .metrics = service->metrics,
         .limits = config->http,
     };
@@ -147,13 +154,15 @@ static enum err open_gateway(struct service *service, const struct syncd_config 
     return gateway_open(&options, &service->gateway, why);
 }
 
-enum err service_open(const struct syncd_config *config, struct service **service, struct why *why)
+enum err service_open(const struct syncd_config *config, struct tls_context *tls,
+                      struct service **service, struct why *why)
 {
     struct service *opened = calloc(1, sizeof *opened);
     enum err e;
 
     if (opened == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
+    opened->tls = tls;
     e = open_store(opened, config, why);
     if (e == OK)
         e = open_engine(opened, config, why);

@@ -8,9 +8,10 @@
 
 struct service;
 
-/* Listening and, if so configured, its ports file written when it returns. */
-MUST_USE enum err service_open(const struct syncd_config *config, struct service **service,
-                               struct why *why);
+/* Listening and, if so configured, its ports file written when it returns.
+ * tls: borrowed; NULL: plain text. */
+MUST_USE enum err service_open(const struct syncd_config *config, struct tls_context *tls,
+                               struct service **service, struct why *why);
 
 const char *service_rpc_address(const struct service *service);    /* lent */
 const char *service_http_address(const struct service *service);   /* NULL: none */

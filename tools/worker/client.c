@@ -220,7 +220,8 @@ static void tell_started(struct client *client, enum err e)
 static void start_on_loop(struct loop_task *task)
 {
     struct client *client = container_of(task, struct client, start_task);
-    const struct channel_options options = { .address = client->settings->server };
+    const struct channel_options options = { .address = client->settings->server,
+                                             .tls = client->settings->tls };
     enum err e =
         channel_open(client->settings->loop, &options, &client->channel, &client->start_why);
 

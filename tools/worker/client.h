@@ -17,6 +17,7 @@ struct client;
 
 struct client_settings {         /* borrowed until client_free() */
     const char *server;              /* "127.0.0.1:9470" */
+    const struct tls_client_options *tls;   /* NULL: plain text */
     const char *worker_id;
     const char *connections_dir;     /* NULL: built-in ones only */
     const char *data_dir;

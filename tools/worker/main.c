@@ -1,4 +1,4 @@
-#include "tools/settings/settings.h"
+#include "tools/settings/tls_settings.h"
 #include "tools/worker/client.h"
 #include "tools/worker/connectors/connectors.h"
 
@@ -21,7 +21,8 @@ enum { EXIT_WRONG_USE = 2, SLOTS_MAX = 256, WORKER_ID_SIZE = WORKER_SIZE_MAX + 1
 
 enum {
     WORKER_SERVER,
-    WORKER_CONNECTIONS,
+    WORKER_TLS,
+    WORKER_CONNECTIONS = WORKER_TLS + TLS_SETTING_COUNT,
     WORKER_ANY_CONNECTION,
     WORKER_DATA_DIR,
     WORKER_SLOTS,
@@ -41,6 +42,7 @@ static const struct setting table[WORKER_SETTING_COUNT] = {
     [WORKER_SERVER] = {
         .name = "server", .fallback = "127.0.0.1:9470", .placeholder = "ADDRESS:PORT",
         .help = "Where syncd listens for gRPC." },
+    TLS_SETTINGS(WORKER_TLS, SETTING_EVERYWHERE),
     [WORKER_CONNECTIONS] = {
         .name = "connections", .placeholder = "DIR",
         .help = "What jobs may name: DIR/ORG/NAME.json of one organisation, DIR/_default/NAME.json"
@@ -120,6 +122,18 @@ static enum err make_data_dir(const char *path, struct why *why)
     return OK;
 }
 
+/* Now rather than when it connects. */
+static enum err check_tls(const struct client_settings *client, struct why *why)
+{
+    struct tls_context *context = NULL;
+    enum err e = OK;
+
+    if (client->tls != NULL)
+        e = tls_client_new(client->tls, client->server, &context, why);
+    tls_context_free(context);
+    return e;
+}
+
 static enum err check(const struct client_settings *client, struct why *why)
 {
     struct connection_names sources, targets;
@@ -130,7 +144,7 @@ static enum err check(const struct client_settings *client, struct why *why)
     if (!client->any_connection &&
         !connection_list(client->connections_dir, &sources, &targets, &problem))
         return err_because(why, ERR_INVALID, "--connections: %.200s", problem.text);
-    return OK;
+    return check_tls(client, why);
 }
 
 /* Taken by sigwait() in the main thread: blocked before there is any other. */
@@ -200,8 +214,10 @@ static int serve(struct client_settings *settings)
 static int run(const struct settings *settings, enum err e, struct why *why)
 {
     char id[WORKER_ID_SIZE];
+    struct tls_client_options tls;
     struct client_settings client = {
         .server = settings_text(settings, WORKER_SERVER),
+        .tls = tls_settings_read(settings, WORKER_TLS, &tls),
         .worker_id = id,
         .connections_dir = settings_text(settings, WORKER_CONNECTIONS),
         .data_dir = settings_text(settings, WORKER_DATA_DIR),
