@@ -190,7 +190,7 @@ struct control_request {
  * it has begun and will be carried through, but nobody will say how many. */
 struct purge_request {
     struct request base;
-    struct bytes org, actor;         /* in */
+    struct bytes org, actor, reason; /* in */
     int64_t older_than_ms;           /* in: ended before; 0: whenever */
     struct bytes name;               /* in: empty: any */
     enum run_state state;            /* in: COMPLETED, FAILED, CANCELLED; NONE: any */

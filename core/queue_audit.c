@@ -42,6 +42,13 @@ void audit_add(struct queue *queue, const struct request *request, const struct 
         queue->audit_due_ms = due_ms(queue, queue->now_ms);
 }
 
+enum err audit_check_reason(struct bytes reason, struct why *why)
+{
+    if (reason.size <= REASON_SIZE_MAX)
+        return OK;
+    return err_field(why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
+}
+
 struct audit_sweep {
     struct queue *queue;
     unsigned count;

@@ -68,8 +68,9 @@ static enum err load_target(struct queue *queue, struct control_request *req, st
     enum err e;
 
     *t = (struct target){ .by_name = req->name.size > 0, .name = req->name };
-    if (req->reason.size > REASON_SIZE_MAX)
-        return err_field(why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
+    e = audit_check_reason(req->reason, why);
+    if (e != OK)
+        return e;
     if (req->wait_ms < 0 || req->wait_ms > WAIT_MS_MAX)
         return err_field(why, "wait", "wait must be 0 to 60 seconds");
     e = org_find(queue, req->org, &t->org, why);

@@ -90,7 +90,7 @@ static bool has_filter(const struct purge_request *req)
     return req->older_than_ms != 0 || req->name.size > 0 || req->state != RUN_NONE;
 }
 
-static enum err check_filter(struct purge_request *req)
+static enum err check_request(struct purge_request *req)
 {
     struct why *why = &req->base.why;
 
@@ -100,7 +100,7 @@ static enum err check_filter(struct purge_request *req)
         return err_field(why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
     if (req->state != RUN_NONE && !run_is_ended(req->state))
         return err_field(why, "status", "status must be completed, failed or cancelled");
-    return OK;
+    return audit_check_reason(req->reason, why);
 }
 
 /* "all", or the filter: "name=orders status=failed olderThan=1767225600000". */
@@ -116,7 +116,7 @@ static void audit(struct queue *queue, const struct purge_request *req, const st
                  req->state != RUN_NONE ? " status=" : "",
                  req->state != RUN_NONE ? run_state_shown(req->state) : "", time);
     audit_add(queue, &req->base, org, "purge", req->actor,
-              bytes_of_text(text[0] == ' ' ? text + 1 : text), bytes_of(NULL, 0));
+              bytes_of_text(text[0] == ' ' ? text + 1 : text), req->reason);
 }
 
 static void purge_all(struct queue *queue, struct purge_request *req, struct org *org)
@@ -166,7 +166,7 @@ void handle_purge(struct queue *queue, struct request *request)
 {
     struct purge_request *req = container_of(request, struct purge_request, base);
     struct org *org = NULL;
-    enum err e = check_filter(req);
+    enum err e = check_request(req);
 
     req->completed = req->failed = req->cancelled = 0;
     if (e == OK)

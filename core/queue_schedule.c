@@ -388,8 +388,8 @@ void handle_delete_schedule(struct queue *queue, struct request *request)
     if (e == OK && !name_is_valid(req->name))
         e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -",
                       NAME_SIZE_MAX);
-    if (e == OK && req->reason.size > REASON_SIZE_MAX)
-        e = err_field(&request->why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
+    if (e == OK)
+        e = audit_check_reason(req->reason, &request->why);
     if (e == OK)
         e = schedule_load(queue, org, req->name, &schedule, &request->why);
     if (e == OK)

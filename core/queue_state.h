@@ -295,6 +295,7 @@ void queue_check_past(struct queue *queue);
 /* org NULL: the whole server. In the batch of what it tells of. */
 void audit_add(struct queue *queue, const struct request *request, const struct org *org,
                const char *action, struct bytes actor, struct bytes subject, struct bytes reason);
+MUST_USE enum err audit_check_reason(struct bytes reason, struct why *why);
 MUST_USE enum err audit_load(struct queue *queue, struct why *why);
 void audit_sweep(struct queue *queue);                      /* a bounded piece of what is too old */
 

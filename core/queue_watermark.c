@@ -201,8 +201,8 @@ void handle_reset_watermark(struct queue *queue, struct request *request)
         e = err_field(&request->why, "name", "name must be 1 to %d of A-Z a-z 0-9 . _ -", NAME_SIZE_MAX);
     if (e == OK && req->entity.size > NAME_SIZE_MAX)
         e = err_field(&request->why, "entity", "entity is longer than %d bytes", NAME_SIZE_MAX);
-    if (e == OK && req->reason.size > REASON_SIZE_MAX)
-        e = err_field(&request->why, "reason", "reason is longer than %d bytes", REASON_SIZE_MAX);
+    if (e == OK)
+        e = audit_check_reason(req->reason, &request->why);
     if (e == OK && req->value_ms < 0)
         e = err_field(&request->why, "value", "value lies before 1970");
     if (e == OK)

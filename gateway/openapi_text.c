@@ -127,6 +127,7 @@ static const struct api_field fields[] = {
     { "PurgeJobsRequest.name", .text = "Only jobs of this sync", .pattern = NAME_PATTERN },
     { "PurgeJobsRequest.status", .text = "Only completed, failed or cancelled ones" },
     { "PurgeJobsRequest.dryRun", .text = "Only count", .preset = "false" },
+    { "PurgeJobsRequest.reason", .text = "Why, for people; kept in the audit log (at most 512 bytes)" },
     { "PurgeJobsResponse.purgedJobs", .text = "How many" },
     { "PurgedJobs.completed", .text = "Of them, completed ones" },
     { "PurgedJobs.failed", .text = "Failed ones" },

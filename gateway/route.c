@@ -28,7 +28,8 @@ static const struct route routes[] = {
       .body = "name type priority data options schedule onDuplicate", .body_required = true,
       .needs_org = true, .changes = true, .success = true, .hidden = "progress" },
     { VERB_GET | VERB_POST, "/sync/purge", SERVICE "PurgeJobs", TYPES(purge_jobs),
-      .query = "olderThan name status dryRun", .body = "olderThan name status dryRun",
+      .query = "olderThan name status dryRun reason",
+      .body = "olderThan name status dryRun reason",
       .needs_org = true, .changes = true, .success = true,
       .message = "Sync jobs purged successfully" },
 

@@ -34,6 +34,7 @@ static enum err prepare(struct method_call *m)
     purge->actor = bytes_of_text(call_actor(m->call));
     purge->name = bytes_of_text(request->name);
     purge->dry_run = request->dry_run;
+    purge->reason = bytes_of_text(request->reason);
     return e == OK ? read_time(request->older_than, "olderThan", &purge->older_than_ms, &m->why)
                    : e;
 }

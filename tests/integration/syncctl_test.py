@@ -181,8 +181,9 @@ class SyncctlTest(unittest.TestCase):
         org = "audited"
         self.json("queue", "watched", *slow(400, 300), org=org)
         self.ctl("cancel", "watched", "--reason", "not today", org=org)
-        self.ctl("purge", "--name", "watched", org=org)
+        self.ctl("purge", "--name", "watched", "--reason", "spring", org=org)
         entries = self.json("audit", org=org)["entries"]
+        self.assertEqual(entries[0]["reason"], "spring")
         self.assertEqual([entry["action"] for entry in entries], ["purge", "cancel"])
         self.assertEqual(entries[1]["subject"], "watched")
         self.assertEqual(entries[1]["reason"], "not today")
@@ -266,6 +267,14 @@ class SyncctlTest(unittest.TestCase):
                 "maxActive": 3, "maxQueued": 50, "maxRequestsPerSecond": 9, "weight": 2})
         self.assertIn("limited", [each["id"] for each in self.json("orgs", org=None)["orgs"]])
         self.assertRegex(self.ctl("orgs", org=None).stdout, r"limited +Limited Ltd +3 +50 +9 +2")
+        self.ctl("orgs", "limited", "--keep-completed", "36h", "--keep-failed", "90d",
+                 "--keep-runs", "10", org=None)
+        limits = self.json("orgs", "limited", "--keep-completed", "0", org=None)["org"]["limits"]
+        self.assertNotIn("keepCompleted", limits)
+        self.assertEqual((limits["keepFailed"], limits["keepRuns"], limits["weight"]),
+                         ("PT2160H", 10, 2))
+        self.assertRegex(self.ctl("orgs", org=None).stdout, r"limited .* 2 +- +90d +10\n")
+        self.ctl("orgs", "limited", "--keep-failed", "long", org=None, status=2)
         self.ctl("orgs", "--weight", "2", org=None, status=2)
 
     def test_drain_stops_the_handing_out_of_jobs(self):

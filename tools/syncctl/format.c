@@ -41,6 +41,24 @@ const char *time_text(struct session *session, const Google__Protobuf__Timestamp
     return session_text(session, text);
 }
 
+const char *duration_text(struct session *session, const Google__Protobuf__Duration *duration)
+{
+    static const struct {
+        int64_t seconds;
+        char unit;
+    } units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+    char text[24];
+    size_t i = 0;
+
+    if (duration == NULL)
+        return "-";
+    while (duration->seconds % units[i].seconds != 0)
+        i++;
+    snprintf(text, sizeof text, "%" PRId64 "%c", duration->seconds / units[i].seconds,
+             units[i].unit);
+    return session_text(session, text);
+}
+
 const char *age_text(struct session *session, const Google__Protobuf__Timestamp *time)
 {
     char text[24];

@@ -17,6 +17,8 @@ const char *clean_text(struct session *session, const char *text);
 
 /* RFC 3339; "" if absent. */
 const char *time_text(struct session *session, const Google__Protobuf__Timestamp *time);
+/* "90s", "36h", "7d": in the largest unit that it is whole in; "-" if absent. */
+const char *duration_text(struct session *session, const Google__Protobuf__Duration *duration);
 /* "12s", "5m", "3h", "2d" ago; "" if absent. */
 const char *age_text(struct session *session, const Google__Protobuf__Timestamp *time);
 

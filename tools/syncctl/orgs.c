@@ -16,6 +16,9 @@ enum {
     ORGS_MAX_QUEUED,
     ORGS_MAX_REQUESTS,
     ORGS_WEIGHT,
+    ORGS_KEEP_COMPLETED,
+    ORGS_KEEP_FAILED,
+    ORGS_KEEP_RUNS,
     ORGS_SETTINGS
 };
 
@@ -31,6 +34,13 @@ static const struct setting settings[ORGS_SETTINGS] = {
         .most = UINT32_MAX, .help = "Requests a second; 0: no limit." },
     [ORGS_WEIGHT] = { SETTING_FLAG("weight"), .type = SETTING_NUMBER, .most = UINT32_MAX,
         .help = "Its share of the workers beside others'; 0 is 1." },
+    [ORGS_KEEP_COMPLETED] = { SETTING_FLAG("keep-completed"), .type = SETTING_DURATION,
+        .help = "How long completed and cancelled jobs are kept; 0: as the server's settings say." },
+    [ORGS_KEEP_FAILED] = { SETTING_FLAG("keep-failed"), .type = SETTING_DURATION,
+        .help = "How long failed jobs are kept; 0: as the server's settings say." },
+    [ORGS_KEEP_RUNS] = { SETTING_FLAG("keep-runs"), .type = SETTING_NUMBER, .most = UINT32_MAX,
+        .help = "How many completed and cancelled jobs of one sync are kept; 0: as the server's"
+                " settings say." },
 };
 /* clang-format on */
 
@@ -46,8 +56,9 @@ static const char *limit_text(struct session *session, uint64_t limit)
 
 static void print_orgs(struct session *session, Sync__V1__Org *const *orgs, size_t count)
 {
-    static const char *const headings[] = { "ID",         "NAME",       "MAX ACTIVE",
-                                            "MAX QUEUED", "REQUESTS/S", "WEIGHT" };
+    static const char *const headings[] = { "ID",         "NAME",   "MAX ACTIVE",     "MAX QUEUED",
+                                            "REQUESTS/S", "WEIGHT", "KEEP COMPLETED", "KEEP FAILED",
+                                            "KEEP RUNS" };
     enum { COLUMNS = sizeof headings / sizeof *headings };
     const Sync__V1__OrgLimits none = SYNC__V1__ORG_LIMITS__INIT;
     struct table *table = table_new(session, headings, COLUMNS);
@@ -60,7 +71,10 @@ static void print_orgs(struct session *session, Sync__V1__Org *const *orgs, size
                              limit_text(session, limits->max_active),
                              limit_text(session, limits->max_queued),
                              limit_text(session, limits->max_requests_per_second),
-                             limit_text(session, limits->weight > 0 ? limits->weight : 1) });
+                             limit_text(session, limits->weight > 0 ? limits->weight : 1),
+                             duration_text(session, limits->keep_completed),
+                             duration_text(session, limits->keep_failed),
+                             limit_text(session, limits->keep_runs) });
     }
     table_print(table);
 }
@@ -109,6 +123,12 @@ static void read_flags(struct session *session, Sync__V1__Org *org)
         org->limits->max_requests_per_second = (uint32_t)settings_number(said, ORGS_MAX_REQUESTS);
     if (settings_given(said, ORGS_WEIGHT))
         org->limits->weight = (uint32_t)settings_number(said, ORGS_WEIGHT);
+    if (settings_given(said, ORGS_KEEP_COMPLETED))
+        org->limits->keep_completed = read_duration(session, ORGS_KEEP_COMPLETED);
+    if (settings_given(said, ORGS_KEEP_FAILED))
+        org->limits->keep_failed = read_duration(session, ORGS_KEEP_FAILED);
+    if (settings_given(said, ORGS_KEEP_RUNS))
+        org->limits->keep_runs = (uint32_t)settings_number(said, ORGS_KEEP_RUNS);
 }
 
 /* The request borrows the limits of what there was, if there was anything. */

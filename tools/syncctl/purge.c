@@ -7,7 +7,8 @@
 
 /* purge: deletes ended jobs. */
 
-enum { PURGE_OLDER_THAN = OPTION_OWN, PURGE_NAME, PURGE_STATUS, PURGE_DRY_RUN, PURGE_SETTINGS };
+enum { PURGE_OLDER_THAN = OPTION_OWN, PURGE_NAME, PURGE_STATUS, PURGE_DRY_RUN, PURGE_REASON,
+       PURGE_SETTINGS };
 
 /* clang-format off */
 static const struct setting settings[PURGE_SETTINGS] = {
@@ -19,6 +20,7 @@ static const struct setting settings[PURGE_SETTINGS] = {
         .choices = "completed|failed|cancelled", .help = "Only these." },
     [PURGE_DRY_RUN] = { SETTING_FLAG("dry-run"), .type = SETTING_SWITCH,
         .help = "Say what would be deleted and delete nothing." },
+    [PURGE_REASON] = { SETTING_FLAG("reason"), .help = "Kept in the audit log." },
 };
 /* clang-format on */
 
@@ -33,6 +35,7 @@ static enum exit_status run(struct session *session)
     request.org_id = session->org;
     request.name = session_text(session, settings_text(said, PURGE_NAME));
     request.dry_run = settings_switch(said, PURGE_DRY_RUN);
+    request.reason = session_text(session, settings_text(said, PURGE_REASON));
     if (settings_given(said, PURGE_STATUS))
         request.status = (Sync__V1__JobStatus)(SYNC__V1__JOB_STATUS__JOB_STATUS_COMPLETED +
                                                settings_choice(said, PURGE_STATUS));

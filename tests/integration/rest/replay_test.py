@@ -320,7 +320,8 @@ class Idempotency(Case):
     def test_another_body_is_422(self):
         self.ok(self.send("key-1"))
         answer = self.send("key-1", priority="low")
-        self.assert_error(answer, 422, "Unprocessable Content", "requestId")
+        self.assert_error(answer, 422, "Unprocessable Content", "Idempotency-Key")
+        self.assertEqual(answer.json()["details"][0]["field"], "Idempotency-Key")
         self.assertEqual(len(self.jobs()), 1)
 
     def test_another_key_is_another_job(self):
@@ -511,7 +512,8 @@ class Purging(Case):
 
     def test_filters_in_a_body_count_the_same(self):
         self.run_to_the_end(self.worker(), "a")
-        purged = self.ok(self.client.post("/sync/purge", {"name": "a", "status": "completed"}))
+        purged = self.ok(self.client.post(
+            "/sync/purge", {"name": "a", "status": "completed", "reason": "spring cleaning"}))
         self.assertEqual(purged["purgedJobs"], {"completed": 1, "failed": 0, "cancelled": 0})
 
 

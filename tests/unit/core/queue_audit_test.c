@@ -3,9 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "core/limits.h"
 #include "tests/support/queue_fixture.h"
 
 /* The audit log: who, when, what, to what, why, from where. */
@@ -131,6 +133,21 @@ static void every_control_action_is_audited(void **state)
     queue_check(f->queue);
 }
 
+static void a_purge_is_kept_with_its_reason(void **state)
+{
+    struct queue_fixture *f = *state;
+    char text[REASON_SIZE_MAX + 1];
+    struct purge_request purge = { .org = ORG, .reason = bytes_of_text("spring") };
+
+    (void)submitted(f, "a");
+    assert_int_equal(ask(f, &purge.base, QUEUE_PURGE), OK);
+    assert_text(list(f, "", (struct audit_filter){ .before = 0 }, 1).entries[0].reason, "spring");
+    memset(text, 'x', sizeof text);
+    purge.reason = bytes_of(text, sizeof text);
+    assert_int_equal(ask(f, &purge.base, QUEUE_PURGE), ERR_INVALID);
+    assert_string_equal(purge.base.why.field, "reason");
+}
+
 static void what_was_refused_or_only_counted_is_not_audited(void **state)
 {
     struct queue_fixture *f = *state;
@@ -238,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_control_action_is_kept_with_who_when_what_why_and_from_where),
         TEST(every_control_action_is_audited),
+        TEST(a_purge_is_kept_with_its_reason),
         TEST(what_was_refused_or_only_counted_is_not_audited),
         TEST(the_entry_is_in_the_batch_of_the_change),
         TEST(submits_are_audited_where_a_setting_says_so),

@@ -236,6 +236,33 @@ static void fields_of_a_status_get_their_json_names(void **state)
     assert_string_equal(status.violation.description, "not my_field but options.maxRetries");
 }
 
+static void a_field_that_came_from_a_header_is_named_by_that(void **state)
+{
+    struct rpc_status status = { .code = RPC_FAILED_PRECONDITION };
+    char long_text[sizeof status.message];
+
+    (void)state;
+    strcpy(status.message, "requestId was used: requestId");
+    strcpy(status.violation.field, "requestId");
+    strcpy(status.violation.description, "was used for another request");
+    status_text_to_json_names(&status);
+    assert_string_equal(status.message, "Idempotency-Key was used: Idempotency-Key");
+    assert_string_equal(status.violation.field, "Idempotency-Key");
+    assert_string_equal(status.violation.description, "was used for another request");
+
+    memset(long_text, 'x', sizeof long_text);
+    memcpy(long_text + sizeof long_text - 24, " requestId and the rest", 24);
+    strcpy(status.violation.field, "requestId");
+    memcpy(status.message, long_text, sizeof long_text);
+    status_text_to_json_names(&status);
+    assert_string_equal(status.message + sizeof long_text - 24, " Idempotency-Key and th");
+    memcpy(long_text + sizeof long_text - 10, "requestId", 10);
+    strcpy(status.violation.field, "requestId");
+    memcpy(status.message, long_text, sizeof long_text);
+    status_text_to_json_names(&status);
+    assert_true(strlen(status.message) < sizeof status.message);
+}
+
 static void errors_have_the_documented_shape(void **state)
 {
     static const char expected[] =
@@ -288,6 +315,7 @@ int main(void)
         TEST(methods_that_nobody_knows_are_not_implemented),
         TEST(a_body_where_none_belongs_is_refused),
         TEST(fields_of_a_status_get_their_json_names),
+        TEST(a_field_that_came_from_a_header_is_named_by_that),
         TEST(errors_have_the_documented_shape),
         TEST(every_outcome_of_a_call_has_a_status_with_a_phrase),
     };
