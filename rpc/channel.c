@@ -1,4 +1,5 @@
 #include "rpc/channel_state.h"
+#include "rpc/hedge.h"
 
 #include <stdlib.h>
 
@@ -20,6 +21,8 @@ void channel_init(struct channel *channel, const struct channel_ops *ops, struct
     channel->message_bytes_max = message_bytes_max > 0 ? message_bytes_max : MESSAGE_BYTES_DEFAULT;
     channel->holds = 1;
     link_init(&channel->ends);
+    link_init(&channel->hedges);
+    retry_init(&channel->retry, &(struct channel_retry){ 0 }, random_real());
     channel_init_state(channel, ops->connect != NULL ? CHANNEL_IDLE : CHANNEL_READY);
 }
 
@@ -149,6 +152,7 @@ void channel_close(struct channel *channel)
         return;
     rpc_status_set(&status, RPC_CANCELLED, "the channel was closed");
     channel->closed = true;
+    hedge_end_all(channel, &status);
     while (link_is_linked(&channel->ends))
         client_end_finish(container_of(channel->ends.next, struct client_end, link), &status);
     while (channel->free != NULL) {

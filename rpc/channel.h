@@ -33,6 +33,27 @@ enum channel_state {
     CHANNEL_SHUT_DOWN, /* closed */
 };
 
+#define RPC_CODE_BIT(code) (UINT32_C(1) << (code))
+
+/* What is done about calls that fail before any of their answer has come. What
+ * the server has certainly not seen (the connection was lost before anything was
+ * sent, GOAWAY, REFUSED_STREAM) is always sent again; the rest is up to this, as
+ * gRPC has it (proposal A6): zeroed, it is off.
+ *
+ * A server may say when to come back (`grpc-retry-pushback-ms`, RetryInfo), or not
+ * to. A throttle stops repeating while more than about one call in ten fails. */
+struct channel_retry {
+    unsigned attempts_max; /* of a call, with the first; 0 or 1: off; at most 5 */
+    /* Between attempts, with a jitter of a fifth: 0: 50, then twice as long each
+     * time, up to 2,000. */
+    int64_t backoff_ms, backoff_max_ms;
+    uint32_t codes;          /* RPC_CODE_BIT() of those that are tried again; 0: UNAVAILABLE */
+    size_t buffer_bytes_max; /* kept of a request; longer ones are sent once; 0: 256 KiB */
+    /* Hedging instead: the next attempt begins after so long without an answer,
+     * and the first to answer counts. For idempotent calls with one message. */
+    int64_t hedge_ms; /* 0: off */
+};
+
 struct channel_options {
     /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470", or several of them with
      * commas between; a name may have several addresses. They are tried in order. */
@@ -51,6 +72,7 @@ struct channel_options {
     /* An address counts only while its grpc.health.v1.Health says that this
      * service is SERVING. "": the server as a whole; NULL: it is not asked. */
     const char *health_service;
+    struct channel_retry retry;
     struct random *random; /* borrowed; NULL: the kernel's */
 };
 
@@ -113,6 +135,7 @@ struct client_call {
     size_t metadata_count;
     int64_t timeout_ms;  /* 0: none; sent as grpc-timeout */
     bool wait_for_ready; /* where there is no connection, waits for one as long as it takes */
+    bool idempotent;     /* may be carried out twice: see struct channel_retry */
     /* The answer is one message: if it is OK without, or brings several, the
      * call is UNIMPLEMENTED (doc/statuscodes). */
     bool single_answer;
@@ -125,6 +148,8 @@ struct client_call {
     /* channel's */
     struct client_end *end;
     struct client_end *answer; /* for client_call_metadata() */
+    struct hedge *hedge;       /* its attempts, if there may be several at once */
+    void (*on_answer)(struct client_call *call);
 };
 
 void client_call_start(struct channel *channel, struct client_call *call);

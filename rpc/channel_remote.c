@@ -1,6 +1,6 @@
 #include "rpc/address_source.h"
 #include "rpc/channel_state.h"
-#include "rpc/client_end.h"
+#include "rpc/client_attempt.h"
 #include "rpc/picker.h"
 #include "rpc/tls.h"
 
@@ -188,7 +188,7 @@ static void fail_waiting(struct remote_channel *remote)
         if (end->call->wait_for_ready)
             continue;
         list_remove(&end->waiting);
-        client_end_finish_later(end, failure_of(remote));
+        client_attempt_end_later(end, ATTEMPT_NOT_CONNECTED, failure_of(remote));
     }
 }
 
@@ -368,6 +368,7 @@ static enum err open_remote(struct remote_channel *remote, struct loop *loop,
     channel_init(&remote->base, &remote_ops, loop, options->message_bytes_max);
     remote->address = strdup(options->address);
     init_parts(remote);
+    retry_init(&remote->base.retry, &options->retry, remote->options.random);
     if (options->health_service != NULL)
         remote->options.health_service = remote->health_service = strdup(options->health_service);
     remote->scratch = connection_scratch_new();

@@ -1,6 +1,7 @@
-#include "rpc/client_end.h"
+#include "rpc/client_attempt.h"
 #include "rpc/grpc_header.h"
 #include "rpc/grpc_message.h"
+#include "rpc/hedge.h"
 
 #include <stdlib.h>
 
@@ -54,7 +55,7 @@ static void refuse_http(struct client_end *end, const char *http_status)
     struct rpc_status status;
 
     rpc_status_set(&status, code_of_http(http_status), "the server answered HTTP %s", http_status);
-    client_end_finish(end, &status);
+    client_attempt_end(end, ATTEMPT_ANSWERED, &status);
 }
 
 static void on_headers_end(struct stream_user *user)
@@ -79,6 +80,8 @@ static void on_headers_end(struct stream_user *user)
                     http_status.data != NULL ? (const char *)http_status.data : "without status");
     else if (!end->answer_is_grpc)
         client_end_finish_with(end, RPC_UNKNOWN, "the server's answer is not gRPC");
+    else
+        client_attempt_answered(end);
 }
 
 static void take_plain_message(struct client_end *end, struct bytes data)
@@ -193,7 +196,7 @@ static void finish_if_all_read(struct client_end *end)
         rpc_status_set(&status, RPC_INTERNAL, "the answer ended inside a message");
     else if (status.code == RPC_OK && end->call->single_answer && end->messages == 0)
         rpc_status_set(&status, RPC_UNIMPLEMENTED, "the server answered OK without a message");
-    client_end_finish(end, &status);
+    client_attempt_end(end, ATTEMPT_ANSWERED, &status);
 }
 
 /* Takes what can be delivered now and keeps the rest. */
@@ -201,6 +204,7 @@ static void take_data(struct client_end *end, struct bytes data)
 {
     size_t size = data.size;
 
+    client_attempt_answered(end);
     if (!end->answer_is_grpc) {
         client_end_finish_with(end, RPC_UNKNOWN, "the server's answer is not gRPC");
         return;
@@ -249,7 +253,7 @@ static void status_of_error(enum stream_error error, struct rpc_status *status)
 {
     enum rpc_code code = RPC_INTERNAL;
 
-    if (error == STREAM_BROKEN) {
+    if (error == STREAM_BROKEN || error == STREAM_UNSENT) {
         rpc_status_set(status, RPC_UNAVAILABLE, "the connection was lost");
         return;
     }
@@ -262,6 +266,13 @@ static void status_of_error(enum stream_error error, struct rpc_status *status)
     else if (error == STREAM_INADEQUATE_SECURITY)
         code = RPC_PERMISSION_DENIED;
     rpc_status_set(status, code, "the server closed the stream (HTTP/2 error %d)", (int)error);
+}
+
+static enum attempt_end how_it_ended(enum stream_error error)
+{
+    if (error == STREAM_UNSENT)
+        return ATTEMPT_UNSENT;
+    return error == STREAM_REFUSED ? ATTEMPT_REFUSED : ATTEMPT_ANSWERED;
 }
 
 static void on_close(struct stream_user *user, enum stream_error error)
@@ -277,7 +288,7 @@ static void on_close(struct stream_user *user, enum stream_error error)
         rpc_status_set(&status, RPC_DEADLINE_EXCEEDED, "the server cancelled at the deadline");
     else
         status_of_error(error, &status);
-    client_end_finish(end, &status);
+    client_attempt_end(end, how_it_ended(error), &status);
 }
 
 static size_t no_trailers(struct stream_user *user, const struct stream_header **trailers)
@@ -306,6 +317,8 @@ const struct stream_user_ops client_end_stream_ops = {
 
 void client_call_pause_reading(struct client_call *call)
 {
+    if (call->hedge != NULL)
+        hedge_pause_reading(call->hedge, true);
     if (call->end != NULL)
         call->end->paused = true;
 }
@@ -314,6 +327,8 @@ void client_call_resume_reading(struct client_call *call)
 {
     struct client_end *end = call->end;
 
+    if (call->hedge != NULL)
+        hedge_pause_reading(call->hedge, false);
     if (end == NULL || !end->paused)
         return;
     end->paused = false;
@@ -331,8 +346,9 @@ const char *client_call_metadata_at(struct client_call *call, const char *name, 
     const struct bytes name_bytes = bytes_of_text(name);
     struct client_end *end = call->answer;
     struct bytes value = bytes_of(NULL, 0);
+    const struct client_metadata_entry *entry = end != NULL ? end->metadata : NULL;
 
-    for (struct client_metadata_entry *entry = end->metadata; entry != NULL; entry = entry->next)
+    for (; entry != NULL; entry = entry->next)
         if (bytes_equal(entry->name, name_bytes) &&
             grpc_value_at(name_bytes, entry->value, &index, &value))
             break;
@@ -347,10 +363,12 @@ struct bytes client_call_status_text(struct client_call *call)
 {
     struct client_end *end = call->answer;
 
+    if (end == NULL)
+        return bytes_of(NULL, 0);
     return grpc_message_decode(header(end, "grpc-message"), end->arena);
 }
 
 bool client_call_message_was_compressed(struct client_call *call)
 {
-    return call->answer->message_was_compressed;
+    return call->answer != NULL && call->answer->message_was_compressed;
 }

@@ -1,7 +1,7 @@
-#include "rpc/client_end.h"
-
+#include "rpc/client_attempt.h"
 #include "rpc/grpc_header.h"
 #include "rpc/grpc_message.h"
+#include "rpc/hedge.h"
 
 #include <stdlib.h>
 
@@ -22,6 +22,7 @@ void client_end_finish(struct client_end *end, const struct rpc_status *status)
     end->call = NULL;
     call->end = NULL;
     loop_timer_stop(end->channel->loop, &end->deadline);
+    client_attempt_stop(end);
     list_remove(&end->waiting);
     list_remove(&end->link);
     stream_leave(&end->user, STREAM_CANCEL);
@@ -39,7 +40,7 @@ static void take_turn(struct loop_task *task)
         client_end_finish(end, &end->outcome);
     if (end->call != NULL && !end->paused)
         client_end_read_pending(end);
-    if (end->call != NULL && end->wants_writable && buffer_size(&end->out) <= SEND_LOW) {
+    if (end->call != NULL && end->wants_writable && client_attempt_unsent(end) <= SEND_LOW) {
         end->wants_writable = false;
         if (end->call->on_writable != NULL)
             end->call->on_writable(end->call);
@@ -62,6 +63,7 @@ void client_end_finish_later(struct client_end *end, const struct rpc_status *st
         return;
     end->has_outcome = true;
     end->outcome = *status;
+    client_attempt_stop(end);
     stream_leave(&end->user, STREAM_CANCEL);
     client_end_post_turn(end);
 }
@@ -82,7 +84,7 @@ static void on_deadline(struct loop_timer *timer)
 
 /* ---- What is sent. ---- */
 
-static bool pack(struct client_end *end, const ProtobufCMessage *message)
+bool client_end_pack(struct client_end *end, const ProtobufCMessage *message)
 {
     struct grpc_packing packing = { NULL, end->coding, end->compress };
     struct rpc_status status;
@@ -96,7 +98,7 @@ static bool pack(struct client_end *end, const ProtobufCMessage *message)
     return false;
 }
 
-void client_call_start(struct channel *channel, struct client_call *call)
+struct client_end *client_end_open(struct channel *channel, struct client_call *call)
 {
     struct client_end *end = client_end_take(channel);
 
@@ -118,7 +120,20 @@ void client_call_start(struct channel *channel, struct client_call *call)
         end->deadline_ms = loop_mono_ms() + call->timeout_ms;
         loop_timer_start(channel->loop, &end->deadline, call->timeout_ms);
     }
-    if (call->request == NULL || pack(end, call->request))
+    return end;
+}
+
+void client_call_start(struct channel *channel, struct client_call *call)
+{
+    struct client_end *end;
+
+    call->hedge = NULL;
+    if (hedge_is_for(channel, call)) {
+        hedge_start(channel, call);
+        return;
+    }
+    end = client_end_open(channel, call);
+    if (call->request == NULL || client_end_pack(end, call->request))
         channel->ops->start(channel, end);
 }
 
@@ -155,6 +170,19 @@ static size_t put_encodings(const struct client_end *end, struct stream_header *
     return count;
 }
 
+/* gRPC's proposal A6: how many attempts there were before this one. */
+static size_t put_attempts(struct client_end *end, struct stream_header *headers)
+{
+    const char *count =
+        end->attempt.count > 0 ? arena_printf(end->arena, "%u", end->attempt.count) : NULL;
+
+    if (count == NULL)
+        return 0;
+    headers[0] =
+        (struct stream_header)STREAM_HEADER("grpc-previous-rpc-attempts", bytes_of_text(count));
+    return 1;
+}
+
 static int64_t time_left_ms(const struct client_end *end)
 {
     int64_t left_ms = end->deadline_ms - loop_mono_ms();
@@ -164,7 +192,7 @@ static int64_t time_left_ms(const struct client_end *end)
 
 void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority)
 {
-    enum { OWN_HEADERS = 10 };
+    enum { OWN_HEADERS = 11 };
     struct stream *stream = end->user.stream;
     struct stream_header *headers =
         arena_alloc(end->arena, (OWN_HEADERS + end->call->metadata_count) * sizeof *headers);
@@ -191,6 +219,7 @@ void client_end_send_headers(struct client_end *end, const char *scheme, const c
             (struct stream_header)STREAM_HEADER("grpc-timeout", bytes_of_text(timeout));
     }
     count += put_encodings(end, headers + count);
+    count += put_attempts(end, headers + count);
     count += put_metadata(end, headers + count);
     stream->ops->send_headers(stream, headers, count, false);
 }
@@ -212,10 +241,10 @@ bool client_call_send(struct client_call *call, const ProtobufCMessage *message)
 {
     struct client_end *end = live_end(call);
 
-    if (end == NULL || end->half_closed || !pack(end, message))
+    if (end == NULL || end->half_closed || !client_end_pack(end, message))
         return false;
     wake(end);
-    if (buffer_size(&end->out) <= SEND_BOUND)
+    if (client_attempt_unsent(end) <= SEND_BOUND)
         return true;
     end->wants_writable = true;
     return false;
@@ -242,6 +271,8 @@ void client_call_cancel(struct client_call *call)
     struct client_end *end = live_end(call);
     struct rpc_status status;
 
+    if (call->hedge != NULL)
+        hedge_cancel(call->hedge);
     if (end == NULL)
         return;
     rpc_status_set(&status, RPC_CANCELLED, "the caller cancelled");
@@ -251,15 +282,14 @@ void client_call_cancel(struct client_call *call)
 size_t client_end_pull(struct stream_user *user, uint8_t *data, size_t room, bool *is_last)
 {
     struct client_end *end = container_of(user, struct client_end, user);
-    struct bytes waiting = buffer_bytes(&end->out);
-    size_t size = waiting.size < room ? waiting.size : room;
+    size_t unsent = client_attempt_unsent(end), size = unsent < room ? unsent : room;
 
     if (size > 0) {
-        memcpy(data, waiting.data, size);
-        buffer_take(&end->out, size);
+        memcpy(data, buffer_bytes(&end->out).data + end->attempt.sent, size);
+        client_attempt_note_sent(end, size);
     }
-    *is_last = end->half_closed && size == waiting.size;
-    if (end->wants_writable && buffer_size(&end->out) <= SEND_LOW)
+    *is_last = end->half_closed && size == unsent;
+    if (end->wants_writable && client_attempt_unsent(end) <= SEND_LOW)
         client_end_post_turn(end);
     return size;
 }

@@ -5,6 +5,7 @@
 #include "rpc/channel.h"
 #include "rpc/grpc_coding.h"
 #include "rpc/grpc_frame.h"
+#include "rpc/retry.h"
 #include "rpc/stream.h"
 
 #include <stdatomic.h>
@@ -34,7 +35,9 @@ struct channel {
     struct link ends;         /* of calls that are not done */
     struct client_end *free;  /* kept for the next calls */
     size_t free_count;
-    size_t holds; /* its owner's, and one for each end in use or task posted */
+    struct retry retry;
+    struct link hedges; /* calls with several attempts at once */
+    size_t holds;       /* its owner's, and one for each end in use or task posted */
     bool closed;
 
     atomic_int state; /* enum channel_state */
@@ -71,6 +74,14 @@ struct client_end {
     enum rpc_compress compress;
     bool half_closed, wants_writable;
 
+    /* See client_attempt.h. */
+    struct {
+        size_t sent;    /* of `out`; it stays there until the attempt is committed */
+        unsigned count; /* attempts before this one, without those that do not count */
+        bool committed, was_refused;
+        struct loop_timer timer; /* until the next */
+    } attempt;
+
     /* What comes back. */
     struct client_metadata_entry *metadata, **metadata_last;
     struct grpc_reader reader;
@@ -104,6 +115,11 @@ void client_end_finish_later(struct client_end *end, const struct rpc_status *st
 
 extern const struct stream_user_ops client_end_stream_ops;
 
+/* Gives the end of a call that begins; its request is packed and its stream
+ * asked for next. */
+struct client_end *client_end_open(struct channel *channel, struct client_call *call);
+/* False if the call will end because of it. */
+bool client_end_pack(struct client_end *end, const ProtobufCMessage *message);
 /* Gives an end that holds its channel. NULL if out of memory. */
 struct client_end *client_end_take(struct channel *channel);
 /* What compresses and expands its messages. NULL if out of memory. */

@@ -170,6 +170,16 @@ static bool is_fault(uint32_t error)
     return error != NGHTTP2_NO_ERROR && error != NGHTTP2_CANCEL && error != NGHTTP2_REFUSED_STREAM;
 }
 
+static void note_headers_sent(struct h2_session *session, const nghttp2_frame *frame)
+{
+    struct h2_stream *stream = stream_of(session, frame->hd.stream_id);
+
+    if (stream != NULL)
+        stream->is_sent = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        end_local(session, frame->hd.stream_id);
+}
+
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
 {
     struct h2_session *session = context;
@@ -182,8 +192,7 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
             end_local(session, frame->hd.stream_id);
         break;
     case NGHTTP2_HEADERS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-            end_local(session, frame->hd.stream_id);
+        note_headers_sent(session, frame);
         break;
     case NGHTTP2_RST_STREAM:
         if (is_fault(frame->rst_stream.error_code) && session->options.role == H2_SERVER &&

@@ -113,14 +113,20 @@ struct h2_session *h2_session_new(const struct h2_options *options, struct h2_ow
     return session;
 }
 
+static void break_stream(const struct h2_session *session, struct h2_stream *stream)
+{
+    bool unsent = session->options.role == H2_CLIENT && !stream->is_sent;
+
+    h2_stream_close(stream, unsent ? STREAM_UNSENT : STREAM_BROKEN);
+}
+
 void h2_session_free(struct h2_session *session)
 {
     if (session == NULL)
         return;
     session->over = session->going = true;
     while (link_is_linked(&session->streams.list))
-        h2_stream_close(container_of(session->streams.list.next, struct h2_stream, link),
-                        STREAM_BROKEN);
+        break_stream(session, container_of(session->streams.list.next, struct h2_stream, link));
     nghttp2_session_del(session->ng);
     free(session);
 }

@@ -37,7 +37,7 @@ struct h2_owner {
 
 /* The preface and our SETTINGS wait to be sent. NULL if out of memory. */
 struct h2_session *h2_session_new(const struct h2_options *options, struct h2_owner *owner);
-/* Ends the streams that are left with STREAM_BROKEN. NULL is fine. */
+/* Ends the streams that are left with STREAM_BROKEN, or STREAM_UNSENT. NULL is fine. */
 void h2_session_free(struct h2_session *session);
 
 /* False: the connection is over; send what waits, then close. */

@@ -20,6 +20,7 @@ struct h2_stream {
     struct h2_streams *streams;
     struct link link;
     int32_t id;    /* 0: not sent yet */
+    bool is_sent;  /* client: its request has begun to leave */
     bool answered; /* server: the first header block is submitted */
     bool deferred; /* nothing to pull until its user wakes it */
     bool moved;    /* since the last sweep */

@@ -27,7 +27,10 @@ enum stream_error {
     STREAM_COMPRESSION_ERROR = 0x9,
     STREAM_ENHANCE_YOUR_CALM = 0xb,
     STREAM_INADEQUATE_SECURITY = 0xc,
-    STREAM_BROKEN = 0x100 /* not on the wire: the connection is gone */
+    /* Not on the wire: the connection is gone, and whether the peer has seen the
+     * stream is not known; or nothing of it has left this process. */
+    STREAM_BROKEN = 0x100,
+    STREAM_UNSENT = 0x101
 };
 
 struct stream;
