@@ -101,6 +101,31 @@ static struct lane *find(const struct org *org, enum run_priority priority, stru
     return NULL;
 }
 
+static uint64_t turn_ended(const struct link *turn)
+{
+    return container_of(turn, struct org_class, turn)->turn_ended;
+}
+
+/* Who comes, or comes back, stands where it would stand had it stayed: before
+ * all who had a turn since its last one. So a backlog does not delay what others
+ * queue now and then, and nobody gains by coming back. The place is looked for
+ * from both ends: it is near the first for who was away long, near the last for
+ * who was not. */
+static void join_turns(struct queue *queue, struct org_class *class, enum run_priority priority)
+{
+    struct link *list = &queue->turns[priority], *front = list->next, *back = list->prev;
+
+    while (front != list && turn_ended(front) <= class->turn_ended
+           && turn_ended(back) > class->turn_ended) {
+        front = front->next;
+        back = back->prev;
+    }
+    if (front == list || turn_ended(front) > class->turn_ended)
+        list_append(front, &class->turn);
+    else
+        list_prepend(back, &class->turn);
+}
+
 static struct lane *add_lane(struct queue *queue, struct org *org, enum run_priority priority,
                              uint32_t number, struct bytes source, struct bytes target)
 {
@@ -119,7 +144,7 @@ static struct lane *add_lane(struct queue *queue, struct org *org, enum run_prio
     lane->from_head = true;
     list_append(&class->lanes, &lane->link);
     if (!link_is_linked(&class->turn))
-        list_append(&queue->turns[priority], &class->turn);
+        join_turns(queue, class, priority);
     org->lane_count++;
     return lane;
 }
@@ -411,6 +436,7 @@ void ready_served(struct queue *queue, struct org *org, enum run_priority priori
     if (--class->credit > 0)
         return;
     /* This organisation had its turn: the others come first now. */
+    class->turn_ended = ++queue->turns_ended;
     list_remove(&class->turn);
     list_append(&queue->turns[priority], &class->turn);
 }

@@ -54,6 +54,7 @@ struct org_class {
     struct link turn;                    /* in queue->turns[priority] while it has lanes */
     struct org *org;
     uint32_t credit;                     /* leases left of its turn: deficit round robin */
+    uint64_t turn_ended;                 /* as the how manieth of all; 0: it had none yet */
 };
 
 struct org {
@@ -169,7 +170,8 @@ struct queue {
     int64_t audit_due_ms;                /* when the oldest entries should go; INT64_MAX: none */
     uint64_t audit_from;                 /* no entry lies below */
 
-    struct link turns[RUN_PRIORITY_COUNT];   /* org_classes that have ready runs */
+    struct link turns[RUN_PRIORITY_COUNT];   /* org_classes that have ready runs, by turn_ended */
+    uint64_t turns_ended;
     uint32_t passed_over[RUN_PRIORITY_COUNT];   /* leases of higher classes while it waited */
     uint64_t leases_given;
     struct lease *leases;

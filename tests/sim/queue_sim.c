@@ -85,7 +85,7 @@ static void resume_everything(struct sim *sim)
 {
     for (int org = 0; org < ORGS; org++)
         if (sim->orgs[org].exists)
-            client_limits(sim, org, 0, 0);
+            client_limits(sim, org, &(struct org_limits){ .max_active = 0 });
     for (unsigned i = 0; i < sim->line_count; i++) {
         const struct line *line = &sim->lines[i];
 
@@ -183,6 +183,7 @@ static void live(struct sim *sim)
     world_open(sim);
     sim->habits = chance(sim, 50) ? (unsigned)(pick(sim, 1 << 24) & pick(sim, 1 << 24)) : 0;
     sim->floods = chance(sim, 15);
+    sim->weighs = chance(sim, 30);
     while (sim->step < sim->steps) {
         sim->step++;
         take_step(sim);

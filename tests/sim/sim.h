@@ -18,7 +18,8 @@
  * sim_answers.c what clients were told, request by request, and the rules
  * sim_reports.c the same for workers
  * sim_duplicate.c  the same for second requests of a name, and repeated ones
- * sim_lease.c   the same for leases: who holds what until when, who is next
+ * sim_lease.c   the same for leases: who holds what until when
+ * sim_turn.c    whose turn it is to be handed out
  * sim_survey.c  looks at all that lists show, and compares
  *
  * The model knows only what clients were told: answers, and what the lists
@@ -110,7 +111,19 @@ struct org_belief {
     bool exists, was_purged; /* since the last survey */
     uint32_t max_active;
     uint64_t max_queued;
+    uint32_t weight_most; /* that it ever had */
     uint64_t completed, failed, cancelled; /* lifetime, as last shown; completed: as told */
+};
+
+/* Of an organisation in a class, since the queue's memory began. */
+struct org_turns {
+    uint64_t last;            /* the how manieth lease of all; 0: none */
+    unsigned passed_by[ORGS]; /* since then, leases that others got while it waited */
+};
+
+/* Of a class: leases of higher ones since its last. */
+struct passed_over {
+    unsigned at_most, at_least;
 };
 
 enum op_state { OP_POSTED, OP_ACCEPTED, OP_ANSWERED };
@@ -190,9 +203,12 @@ struct sim {
     unsigned line_count;
     struct job jobs[JOBS_MAX];
     unsigned job_count;
-    unsigned passed_over[RUN_PRIORITY_COUNT]; /* leases of higher classes since its last */
+    struct passed_over passed_over[RUN_PRIORITY_COUNT];
+    struct org_turns turns[RUN_PRIORITY_COUNT][ORGS];
+    uint64_t leases; /* that were handed out */
     unsigned habits; /* a bit for each thing that clients of this life don't do */
     bool floods;     /* clients queue many at a time */
+    bool weighs;     /* organisations have weights */
     run_id newest;
     struct arena *mem; /* of a survey */
 };
@@ -234,7 +250,7 @@ void client_acts(struct sim *sim); /* posts something */
 struct job *some_job(struct sim *sim);
 void client_controls(struct sim *sim, enum control_verb verb, const struct line *line, run_id id);
 void client_deletes_schedule(struct sim *sim, const struct line *line);
-void client_limits(struct sim *sim, int org, uint32_t max_active, uint64_t max_queued);
+void client_limits(struct sim *sim, int org, const struct org_limits *limits);
 
 /* sim_worker.c */
 void worker_comes_or_goes(struct sim *sim);
@@ -302,6 +318,13 @@ void lease_waits_on(struct sim *sim, const struct op *op); /* and this one was n
 bool lease_is_held(const struct sim *sim, const struct lease_name *name);
 enum directive lease_directive(const struct sim *sim, const struct job *job);
 void lease_pushed(struct worker *worker, run_id run, uint32_t epoch, enum directive directive);
+
+/* sim_turn.c */
+void turn_taken(struct sim *sim, const struct job *job, int worker); /* it is being leased */
+void turn_forgotten(struct sim *sim); /* the queue has rebuilt its memory */
+bool turn_worker_can(const struct sim *sim, int worker, const struct job *job);
+/* Nothing that clients know of holds it back, and nothing else can. */
+bool turn_is_ready(const struct sim *sim, const struct job *job);
 
 /* sim_survey.c */
 void survey(struct sim *sim);       /* compares */

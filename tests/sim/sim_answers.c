@@ -310,4 +310,6 @@ void answer_to_put_org(struct sim *sim, const struct op *op)
     sim->orgs[op->org].exists = true;
     sim->orgs[op->org].max_active = op->u.put_org.limits.max_active;
     sim->orgs[op->org].max_queued = op->u.put_org.limits.max_queued;
+    if (op->u.put_org.limits.weight > sim->orgs[op->org].weight_most)
+        sim->orgs[op->org].weight_most = op->u.put_org.limits.weight;
 }

@@ -294,14 +294,24 @@ static void client_purges(struct sim *sim)
     op_post(op);
 }
 
-void client_limits(struct sim *sim, int org, uint32_t max_active, uint64_t max_queued)
+void client_limits(struct sim *sim, int org, const struct org_limits *limits)
 {
     struct op *op = op_new(sim, QUEUE_PUT_ORG);
 
     op->u.put_org.org = name_org(op, org);
-    op->u.put_org.limits =
-        (struct org_limits){ .max_active = max_active, .max_queued = max_queued };
+    op->u.put_org.limits = *limits;
     op_post(op);
+}
+
+static void operator_limits(struct sim *sim)
+{
+    struct org_limits limits = { .weight = sim->weighs ? (uint32_t)pick(sim, 4) : 0 };
+
+    if (chance(sim, 40))
+        limits.max_active = (uint32_t)pick(sim, 4) + 1;
+    if (chance(sim, 30))
+        limits.max_queued = pick(sim, 30) + 5;
+    client_limits(sim, some_org(sim), &limits);
 }
 
 void client_deletes_schedule(struct sim *sim, const struct line *line)
@@ -347,8 +357,7 @@ static void operator_acts(struct sim *sim)
         break;
     case 3:
     case 4:
-        client_limits(sim, some_org(sim), chance(sim, 60) ? 0 : (uint32_t)pick(sim, 4) + 1,
-                      chance(sim, 70) ? 0 : pick(sim, 30) + 5);
+        operator_limits(sim);
         break;
     case 5:
     case 6:

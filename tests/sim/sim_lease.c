@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Leases as workers understand them: whose, until when, and whose turn it is. */
+/* Leases as workers understand them: whose, until when, and what is handed out. */
 
 static void start_grace(struct sim *sim, struct held *lease)
 {
@@ -21,6 +21,7 @@ static bool ends_soon(const struct held *lease)
 
 void lease_fresh_terms(struct sim *sim)
 {
+    turn_forgotten(sim);
     for (unsigned i = 0; i < sim->job_count; i++) {
         struct held *lease = &sim->jobs[i].lease;
 
@@ -108,23 +109,7 @@ enum directive lease_directive(const struct sim *sim, const struct job *job)
     return sim->draining ? DIRECTIVE_DRAIN_IT : DIRECTIVE_GO_ON;
 }
 
-/* ---- whose turn it is ---- */
-
-static bool can(const struct bytes *names, uint32_t count, const char *name)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (bytes_equal(names[i], bytes_of_text("*")) || bytes_equal(names[i], bytes_of_text(name)))
-            return true;
-    return false;
-}
-
-static bool worker_can(const struct sim *sim, int worker, const struct job *job)
-{
-    const struct worker *w = &sim->workers[worker].worker;
-
-    return can(w->sources, w->source_count, job->source) &&
-           can(w->targets, w->target_count, job->target);
-}
+/* ---- handed out ---- */
 
 /* Of those whose lease only its worker or its term ends. */
 static uint32_t count_held(const struct sim *sim, int org)
@@ -135,61 +120,6 @@ static uint32_t count_held(const struct sim *sim, int org)
         count += sim->jobs[i].lease.held && sim->jobs[i].line->org == org &&
                  !sim->jobs[i].line->cancels_other;
     return count;
-}
-
-static bool is_first_of_line(const struct sim *sim, const struct job *job)
-{
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        const struct job *other = &sim->jobs[i];
-
-        if (other != job && other->line == job->line && !other->ended && other->order < job->order)
-            return false;
-    }
-    return true;
-}
-
-/* Nothing that clients know of holds it back, and nothing else can. */
-static bool is_ready_for_sure(const struct sim *sim, const struct job *job)
-{
-    return job->queued && !job->ended && !job->may_have_ended && !job->lease.held && !job->paused &&
-           !job->line->paused && !job->line->pause_may_be_over && !job->line->scheduled_ever &&
-           sim->orgs[job->line->org].max_active == 0 && job->order != 0 &&
-           is_first_of_line(sim, job);
-}
-
-/* Whether `a` goes before `b` in their organisation's order. */
-static bool goes_before(const struct job *a, const struct job *b)
-{
-    if (a->goes_first != b->goes_first)
-        return a->goes_first;
-    return a->order < b->order;
-}
-
-/* A lower class gets one of so many leases, and no more. */
-enum { PASSED_OVER_MAX = 16 };
-
-static void note_turn(struct sim *sim, enum run_priority priority)
-{
-    sim->passed_over[priority] = 0;
-    for (int p = RUN_PRIORITY_LOW; p < (int)priority; p++)
-        sim->passed_over[p]++;
-}
-
-static void require_its_turn(struct sim *sim, const struct job *job, int worker)
-{
-    bool waited_long = sim->passed_over[job->priority] >= PASSED_OVER_MAX;
-
-    for (unsigned i = 0; i < sim->job_count; i++) {
-        const struct job *other = &sim->jobs[i];
-
-        if (other == job || !worker_can(sim, worker, other) || !is_ready_for_sure(sim, other))
-            continue;
-        require(sim, other->priority <= job->priority || waited_long,
-                "the higher priority goes first");
-        if (other->priority == job->priority && other->line->org == job->line->org)
-            require(sim, !goes_before(other, job), "first in, first out");
-    }
-    note_turn(sim, job->priority);
 }
 
 static void require_line_is_free(struct sim *sim, const struct job *job)
@@ -271,7 +201,7 @@ static void require_lease_is_right(struct sim *sim, struct job *job, const struc
     require(sim, !job->paused, "a paused job is not handed out");
     require(sim, !job->line->paused || pause_is_over(sim, job->line),
             "nothing of a paused sync is handed out");
-    require(sim, worker_can(sim, worker, job), "a worker gets what it can do");
+    require(sim, turn_worker_can(sim, worker, job), "a worker gets what it can do");
     require(sim, sim->workers[worker].in, "only who is connected gets work");
     require(sim, !sim->draining, "who drains hands out nothing");
     if (org->max_active != 0 && !job->line->cancels_other)
@@ -294,7 +224,7 @@ static void take_assignment(struct sim *sim, const struct op *op, const struct a
     job->order = given->info.run.order;
     require_line_is_free(sim, job);
     require_lease_is_right(sim, job, given, op->worker);
-    require_its_turn(sim, job, op->worker);
+    turn_taken(sim, job, op->worker);
     require_checkpoint(sim, job, given->checkpoint);
     require_firing(sim, job, &given->info);
     require_progress(sim, job, &given->info.run);
@@ -330,7 +260,7 @@ void lease_waits_on(struct sim *sim, const struct op *op)
 {
     for (unsigned i = 0; i < sim->job_count && !sim->draining; i++)
         require(sim,
-                !worker_can(sim, op->worker, &sim->jobs[i]) ||
-                    !is_ready_for_sure(sim, &sim->jobs[i]),
+                !turn_worker_can(sim, op->worker, &sim->jobs[i]) ||
+                    !turn_is_ready(sim, &sim->jobs[i]),
                 "work and a worker that waits for it meet");
 }

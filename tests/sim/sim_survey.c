@@ -252,6 +252,8 @@ static void compare_counters(struct sim *sim, struct view *view, int org, const 
         belief->completed = o.completed;
         belief->max_active = o.limits.max_active;
         belief->max_queued = o.limits.max_queued;
+        if (o.limits.weight > belief->weight_most)
+            belief->weight_most = o.limits.weight;
     }
     require(sim, o.completed == belief->completed, "every completion counts once");
     belief->exists = e == OK;

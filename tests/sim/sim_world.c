@@ -60,6 +60,8 @@ void world_open(struct sim *sim)
     fake_clock_init(&sim->clock, START_MS + (int64_t)pick(sim, 86400000));
     fake_store_init(&sim->fake);
     link_init(&sim->ops);
+    for (int org = 0; org < ORGS; org++)
+        sim->orgs[org].weight_most = 1;
     if (sim->on_rocksdb) {
         strcpy(sim->directory, "/tmp/queue_sim_XXXXXX");
         require(sim, mkdtemp(sim->directory) != NULL, "a directory can be made");

@@ -45,17 +45,42 @@ static unsigned share(struct queue_fixture *f, const char *org, unsigned count)
     return its;
 }
 
-static void a_large_backlog_delays_another_organisations_job_by_no_more_than_its_turn(void **state)
+/* Not even by a turn of the one that has it: the next worker that is free is its. */
+static void a_large_backlog_delays_another_organisations_job_by_no_lease(void **state)
 {
     struct queue_fixture *f = *state;
-    struct assignment job;
 
     queue_many(f, "large", RUN_PRIORITY_NORMAL, 2000);
     assert_int_equal(share(f, "large", 10), 10);
     queue_many(f, "small", RUN_PRIORITY_NORMAL, 1);
-    assert_int_equal(share(f, "small", 2), 1);
+    assert_int_equal(share(f, "small", 1), 1);
+    assert_int_equal(share(f, "large", 1), 1);
+    queue_many(f, "tiny", RUN_PRIORITY_NORMAL, 1);
+    queue_many(f, "new", RUN_PRIORITY_NORMAL, 1);
+    assert_int_equal(share(f, "large", 2), 0);
     crash(f);
-    assert_int_equal(lease(f, &job), OK);
+    assert_int_equal(share(f, "large", 1), 1);
+}
+
+static void coming_back_does_not_win_a_turn(void **state)
+{
+    struct queue_fixture *f = *state;
+    unsigned its = 0;
+
+    queue_many(f, "large", RUN_PRIORITY_NORMAL, 50);
+    queue_many(f, "clever", RUN_PRIORITY_NORMAL, 1);
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned got = share(f, "clever", 1);
+        char name[16];
+        struct run_spec spec;
+
+        snprintf(name, sizeof name, "again-%u", i);
+        spec = a_spec(name);
+        if (got > 0)
+            assert_int_equal(submit_to(f, "clever", &spec, NULL), OK);
+        its += got;
+    }
+    assert_int_equal(its, 10);
 }
 
 static void organisations_take_turns_by_weight(void **state)
@@ -127,7 +152,8 @@ int main(void)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_large_backlog_delays_another_organisations_job_by_no_more_than_its_turn),
+        TEST(a_large_backlog_delays_another_organisations_job_by_no_lease),
+        TEST(coming_back_does_not_win_a_turn),
         TEST(organisations_take_turns_by_weight),
         TEST(low_never_starves),
         TEST(above_its_active_limit_an_organisations_jobs_wait_and_say_so),
