@@ -11,39 +11,19 @@ import unittest
 
 try:
     import grpc
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from google.protobuf import descriptor_pb2
 except ImportError as missing:
     print(f"skipped: {missing} (apt-get install python3-grpcio python3-protobuf)")
     sys.exit(77)
 
-from echo_process import EchoProcess
+from descriptors import message_class, pool_of, read_pool
+from server_process import EchoProcess
 
 PROGRAM, DESCRIPTORS = sys.argv[1:3]
 PATIENCE_S = 60
 
 
-def message_class(pool, name):
-    return message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName(name))
-
-
-def pool_of(files):
-    """A pool of FileDescriptorProtos, each added after what it imports."""
-    pool, left = descriptor_pool.DescriptorPool(), list(files)
-    while left:
-        for file in left:
-            try:
-                pool.Add(file)
-            except (TypeError, KeyError):
-                continue
-            left.remove(file)
-            break
-        else:
-            raise RuntimeError("imports are missing")
-    return pool
-
-
-with open(DESCRIPTORS, "rb") as file:
-    POOL = pool_of(descriptor_pb2.FileDescriptorSet.FromString(file.read()).file)
+POOL = read_pool(DESCRIPTORS)
 Request = message_class(POOL, "test.v1.EchoRequest")
 Reply = message_class(POOL, "test.v1.EchoReply")
 
