@@ -14,13 +14,29 @@ struct maker {
 
 static ProtobufCMessage *make(struct maker *maker, const ProtobufCMessageDescriptor *type);
 
-static const char *make_text(struct maker *maker)
+/* One of the field's words; NULL if it has none. */
+static const char *find_word(const struct message_words *words, const char *field, unsigned choice)
+{
+    size_t matching = 0;
+
+    for (size_t i = 0; i < words->count; i++)
+        matching += strcmp(words->words[i].field, field) == 0;
+    if (matching == 0)
+        return NULL;
+    choice %= matching;
+    for (size_t i = 0;; i++)
+        if (strcmp(words->words[i].field, field) == 0 && choice-- == 0)
+            return words->words[i].text;
+}
+
+static const char *make_text(struct maker *maker, const char *field)
 {
     uint8_t choice = input_byte(maker->input);
+    const char *word = choice >= TEXT_MAX ? find_word(maker->words, field, choice) : NULL;
     struct bytes text;
 
-    if (choice >= TEXT_MAX && maker->words->count > 0)
-        return arena_text(maker->mem, maker->words->words[choice % maker->words->count]);
+    if (word != NULL)
+        return arena_text(maker->mem, word);
     text = input_bytes(maker->input, choice % TEXT_MAX);
     return arena_copy(maker->mem, text.data, text.size);
 }
@@ -54,7 +70,7 @@ static bool make_value(struct maker *maker, const ProtobufCFieldDescriptor *fiel
     case PROTOBUF_C_TYPE_MESSAGE:
         return (*(ProtobufCMessage **)place = make(maker, field->descriptor)) != NULL;
     case PROTOBUF_C_TYPE_STRING:
-        return (*(const char **)place = make_text(maker)) != NULL;
+        return (*(const char **)place = make_text(maker, field->name)) != NULL;
     case PROTOBUF_C_TYPE_BYTES:
         *(ProtobufCBinaryData *)place = make_binary(maker);
         return ((ProtobufCBinaryData *)place)->data != NULL;
@@ -134,4 +150,23 @@ ProtobufCMessage *message_make(const ProtobufCMessageDescriptor *type,
     struct maker maker = { words, input, mem, 0 };
 
     return make(&maker, type);
+}
+
+static void *allocate(void *mem, size_t size)
+{
+    return arena_alloc(mem, size);
+}
+
+static void leave(void *mem, void *memory)
+{
+    (void)mem;
+    (void)memory;
+}
+
+ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *type, struct bytes packed,
+                                 struct arena *mem)
+{
+    ProtobufCAllocator allocator = { allocate, leave, mem };
+
+    return protobuf_c_message_unpack(type, &allocator, packed.size, packed.data);
 }

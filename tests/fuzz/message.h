@@ -8,9 +8,15 @@
 /* Messages made from any bytes along their descriptor: always well-formed, so
  * that a fuzzer gets past the parser. No bytes make the empty message. */
 
-/* Texts that mean something to whoever is asked; chosen now and then. */
+/* Texts that mean something in fields of some name. */
+struct message_word {
+    const char *field, *text;
+};
+
+enum { MESSAGE_WORDS_MAX = 128 };
+
 struct message_words {
-    const char *words[64];
+    struct message_word words[MESSAGE_WORDS_MAX];
     size_t count;
 };
 
@@ -18,5 +24,9 @@ struct message_words {
 ProtobufCMessage *message_make(const ProtobufCMessageDescriptor *type,
                                const struct message_words *words, struct bytes *input,
                                struct arena *mem);
+
+/* The same from packed bytes; NULL if they do not parse, too. */
+ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *type, struct bytes packed,
+                                 struct arena *mem);
 
 #endif

@@ -90,7 +90,7 @@ static void check_stable(const ProtobufCMessage *message, bool was_read, struct 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct message_words words = { { "acme", "product-sync", "{\"a\":[1.50]}" }, 3 };
+    static const struct message_words words = { { { "name", "product-sync" }, { "json", "{\"a\":[1.50]}" } }, 2 };
     struct bytes input = bytes_of(data, size);
     const ProtobufCMessageDescriptor *type = choose_type(input_byte(&input));
     bool made = input_byte(&input) == '!';
