@@ -15,7 +15,7 @@ struct maker {
 static ProtobufCMessage *make(struct maker *maker, const ProtobufCMessageDescriptor *type);
 
 /* One of the field's words; NULL if it has none. */
-static const char *find_word(const struct message_words *words, const char *field, unsigned choice)
+static const char *find_word(const struct message_words *words, const char *field, size_t choice)
 {
     size_t matching = 0;
 

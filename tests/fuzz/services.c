@@ -4,6 +4,7 @@
 #include "rpc/health.h"
 #include "rpc/methods/method.h"
 #include "rpc/reflection.h"
+#include "tests/fuzz/turned_loop.h"
 
 #include <assert.h>
 
@@ -56,36 +57,12 @@ void services_init(struct services *s)
     s->registry = registry;
 }
 
-struct turns {
-    struct loop_task task;
-    struct loop *loop;
-    int left;
-};
-
-static void turn_again(struct loop_task *task)
-{
-    struct turns *turns = container_of(task, struct turns, task);
-
-    if (--turns->left > 0)
-        loop_post(turns->loop, task);
-    else
-        loop_stop(turns->loop);
-}
-
-static void turn_loop(struct services *s)
-{
-    struct turns turns = { { turn_again, NULL }, s->loop, TURNS };
-
-    loop_post(s->loop, &turns.task);
-    loop_run(s->loop);
-}
-
 void services_settle(struct services *s)
 {
     int quiet = 0, rounds = 0;
 
     while (quiet < QUIET_ROUNDS) {
-        turn_loop(s);
+        loop_turn(s->loop, TURNS);
         quiet = turned_engine_turn(s->engine) ? 0 : quiet + 1;
         assert(++rounds < ROUNDS_MAX);
     }
@@ -115,12 +92,12 @@ void services_free(struct services *s)
 
 size_t services_method_count(const struct services *s)
 {
-    size_t count, methods = 0;
+    size_t count, sum = 0;
     const struct rpc_service *const *all = rpc_registry_services(s->registry, &count);
 
     for (size_t i = 0; i < count; i++)
-        methods += all[i]->method_count;
-    return methods;
+        sum += all[i]->method_count;
+    return sum;
 }
 
 const struct rpc_method *services_method(const struct services *s, size_t index,
