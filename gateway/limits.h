@@ -54,7 +54,6 @@ enum {
     DATA_DEPTH_MAX = 32,                     /* nesting inside a job's `data` */
     JSON_DEPTH_MAX = DATA_DEPTH_MAX + 1,     /* the document around it included */
     FIELD_PATH_MAX = 256,                    /* "data.filters.collections[3]" */
-    ENUM_WORD_MAX = 48,
     ANSWER_BYTES_MAX = 64 * 1024 * 1024,     /* JSON text of one answer */
 
     ROUTE_SEGMENTS_MAX = 8,

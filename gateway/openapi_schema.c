@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 #include "gateway/field.h"
 #include "gateway/openapi_text.h"
 #include "gateway/transcode_value.h"

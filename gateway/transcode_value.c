@@ -4,7 +4,7 @@
 
 #include "core/base/rfc3339.h"
 #include "gateway/duration.h"
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 

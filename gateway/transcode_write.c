@@ -2,7 +2,7 @@
 
 #include "core/base/rfc3339.h"
 #include "gateway/duration.h"
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 #include "gateway/field.h"
 #include "gateway/json_scan.h"
 #include "gateway/limits.h"

@@ -13,7 +13,7 @@ BEGIN {
     may["rpc/"]       = "^rpc/|^core/base/|^core/(board|engine|limits|queue|run|schedule|store|view|watch)[.]h$"
     # places, holdings: who may have a connection, and memory, is one question for both ports;
     # transport: so are bytes, plain or TLS
-    may["gateway/"]   = "^gateway/|^core/base/|^rpc/(call|channel|holdings|loop|places|service|status|transport)[.]h$"
+    may["gateway/"]   = "^gateway/|^core/base/|^rpc/(call|channel|enum_word|holdings|loop|places|service|status|transport)[.]h$"
     ours = "^(core|rpc|gateway|tools|tests|sync|grpc|google)/"
     generated = "^(sync/v1|grpc|google)/.*[.]pb-c[.]h$"   # for everybody above core
 

@@ -3,7 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/rfc3339.h"
 #include "core/run.h"
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 
 #include <ctype.h>
 #include <inttypes.h>

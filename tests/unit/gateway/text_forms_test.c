@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "gateway/duration.h"
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 #include "gateway/uri.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "sync/v1/sync.pb-c.h"

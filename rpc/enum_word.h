@@ -1,7 +1,5 @@
-#ifndef GATEWAY_ENUM_WORD_H
-#define GATEWAY_ENUM_WORD_H
-
-#include "gateway/limits.h"
+#ifndef RPC_ENUM_WORD_H
+#define RPC_ENUM_WORD_H
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -11,6 +9,8 @@
 /* Enum values as the API's words: JOB_STATUS_QUEUED is "queued",
  * SCHEDULE_OVERLAP_BUFFER_ONE "bufferOne", WAIT_REASON_NO_WORKER "no_worker".
  * Value 0 (unspecified) has no word: it is the absence of one. */
+
+enum { ENUM_WORD_MAX = 48 }; /* with its NUL */
 
 /* False if the value has no word. */
 bool enum_word_write(const ProtobufCEnumDescriptor *type, int32_t value, char word[ENUM_WORD_MAX]);

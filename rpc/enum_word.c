@@ -1,4 +1,4 @@
-#include "gateway/enum_word.h"
+#include "rpc/enum_word.h"
 
 #include <ctype.h>
 #include <stdio.h>
