@@ -9,16 +9,15 @@
 #include <stdlib.h>
 
 /* OpenSSL reads straight from the socket and writes into a buffer, from where all
- * records of a call go out in one write. What the peer can make us do without
- * saying anything is bounded: replies that it does not read, and messages of the
- * handshake's kind (renegotiations, key updates) when the handshake is over. */
+ * records of a call go out in one write. What the peer can make us do, and answer,
+ * without saying anything is bounded: messages of the handshake's kind (key updates,
+ * renegotiations) that come when the handshake is over. */
 
 enum {
-    WRITE_BYTES_MAX = 64 << 10,  /* encrypted at a time */
-    RECORD_EXTRA = 64,           /* at most what a record adds */
-    RECORD_BYTES = 16 << 10,     /* and what it holds */
-    REPLY_BYTES_MAX = 128 << 10, /* our flight of the handshake is far below */
-    CHATTER_MAX = 64,            /* messages; one more for each second */
+    WRITE_BYTES_MAX = 64 << 10, /* encrypted at a time */
+    RECORD_EXTRA = 64,          /* at most what a record adds */
+    RECORD_BYTES = 16 << 10,    /* and what it holds */
+    CHATTER_MAX = 64,           /* messages; one more for each second */
 };
 
 enum state { SHAKING, OPEN, ENDED, FAILED };
@@ -32,16 +31,20 @@ struct tls_session {
     bool peer_ended; /* the socket has no more */
     bool drained;    /* it had no more for this call */
     bool has_input;  /* the last read left some behind */
-    bool is_writing; /* inside tls_session_write() */
     bool said_goodbye;
     struct buffer out; /* records for the socket */
-    size_t replied;    /* bytes of those that the peer made us write */
     int64_t opened_ms;
     int64_t whole_ms; /* when there was last no incomplete record */
     int64_t chatter;
     char peer_name[TRANSPORT_PEER_NAME_SIZE];
     char why[200];
 };
+
+static bool chatters(const struct tls_session *session)
+{
+    return session->chatter > CHATTER_MAX &&
+           session->chatter > CHATTER_MAX + (loop_mono_ms() - session->opened_ms) / 1000;
+}
 
 /* ---- The socket, as OpenSSL sees it. ---- */
 
@@ -52,6 +55,8 @@ static int read_socket(BIO *bio, char *data, size_t room, size_t *size)
 
     *size = 0;
     BIO_clear_retry_flags(bio);
+    if (chatters(session))
+        return 0; /* before OpenSSL deals with still more of it */
     if (!session->drained)
         outcome = transport_receive(session->transport, (uint8_t *)data, room, size);
     session->drained = *size < room; /* asking again would only tell so */
@@ -68,9 +73,7 @@ static int write_buffer(BIO *bio, const char *data, size_t size, size_t *written
 
     *written = 0;
     BIO_clear_retry_flags(bio);
-    if (!session->is_writing)
-        session->replied += size;
-    if (session->replied > REPLY_BYTES_MAX || !buffer_append(&session->out, bytes_of(data, size)))
+    if (!buffer_append(&session->out, bytes_of(data, size)))
         return 0;
     *written = size;
     return 1;
@@ -151,8 +154,8 @@ static enum transport_outcome judge(struct tls_session *session, int result)
         break;
     }
     error = ERR_peek_last_error();
-    if (error == 0 && session->replied > REPLY_BYTES_MAX)
-        return fail(session, TLS_FAILED_OTHER, "TLS: the peer does not read what it asks for");
+    if (error == 0 && chatters(session))
+        return fail(session, TLS_FAILED_OTHER, "TLS: the peer goes on negotiating");
     if (error == 0)
         return end(session);
     tls_failure_describe(session->ssl, error, session->why, sizeof session->why);
@@ -171,11 +174,6 @@ static void count_message(int is_write, int version, int type, const void *messa
     (void)ssl;
     if (!is_write && type == SSL3_RT_HANDSHAKE && session->state == OPEN)
         session->chatter++;
-}
-
-static bool chatters(const struct tls_session *session, int64_t now_ms)
-{
-    return session->chatter > CHATTER_MAX + (now_ms - session->opened_ms) / 1000;
 }
 
 /* ---- The handshake. ---- */
@@ -286,7 +284,6 @@ enum transport_outcome tls_session_read(struct tls_session *session, uint8_t *da
                                         size_t *size)
 {
     enum transport_outcome outcome;
-    int64_t now_ms;
 
     *size = 0;
     if (session->state == FAILED)
@@ -294,11 +291,8 @@ enum transport_outcome tls_session_read(struct tls_session *session, uint8_t *da
     if (session->state == ENDED)
         return TRANSPORT_CLOSED;
     outcome = read_records(session, data, room, size);
-    now_ms = loop_mono_ms();
     if (*size > 0 || SSL_has_pending(session->ssl) == 0)
-        session->whole_ms = now_ms;
-    if (session->state == OPEN && chatters(session, now_ms))
-        outcome = fail(session, TLS_FAILED_OTHER, "TLS: the peer goes on negotiating");
+        session->whole_ms = loop_mono_ms();
     (void)tls_session_flush(session); /* replies; trouble is told by the next write */
     return *size > 0 ? TRANSPORT_DONE : outcome;
 }
@@ -325,9 +319,7 @@ static enum transport_outcome write_records(struct tls_session *session, struct 
     if (buffer_room(&session->out, bytes.size + extra) == NULL)
         return fail(session, TLS_FAILED_OTHER, "out of memory");
     ERR_clear_error();
-    session->is_writing = true;
     result = SSL_write_ex(session->ssl, bytes.data, bytes.size, size);
-    session->is_writing = false;
     return result == 1 ? TRANSPORT_DONE : judge(session, result);
 }
 
@@ -363,7 +355,6 @@ enum transport_outcome tls_session_flush(struct tls_session *session)
         buffer_take(&session->out, size);
     }
     buffer_clear(&session->out, 0);
-    session->replied = 0;
     return TRANSPORT_DONE;
 }
 

@@ -77,8 +77,8 @@ static const struct advice advices[RPC_CODE_COUNT] = {
     [RPC_UNIMPLEMENTED]       = { EXIT_FAILED, "the server is of a version without it" },
     [RPC_INTERNAL]            = { EXIT_FAILED, "the server's log says more" },
     [RPC_UNAVAILABLE]         = { EXIT_UNREACHABLE,
-        "is syncd running there, and does it speak TLS? --server or SYNC_SERVER names another address,"
-        " --tls says that it does" },
+        "is syncd running there? --server or SYNC_SERVER names another address, --tls says that it"
+        " speaks TLS" },
     [RPC_DATA_LOSS]           = { EXIT_FAILED, "the server's log says more" },
     [RPC_UNAUTHENTICATED]     = { EXIT_FAILED, NULL },
 };

@@ -1,0 +1,320 @@
+#include "tests/unit/rpc/call_cases.h"
+
+#include "rpc/server.h"
+#include "tests/unit/rpc/tls_folder.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A server that speaks TLS, and peers that do not play by the rules; good ones
+ * beside them are served. */
+
+enum { SHORT_MS = 100, PATIENCE_MS = 20 * 1000 };
+
+static char folder[CERTIFICATES_PATH_SIZE];
+static struct tls_context *context;
+
+static int setup(void **state)
+{
+    static struct call_fixture f;
+
+    *state = &f;
+    tls_folder_make(folder);
+    context = tls_folder_server(folder, "server", NULL);
+    return call_fixture_open(&f);
+}
+
+static int teardown(void **state)
+{
+    struct call_fixture *f = *state;
+
+    channel_close(f->channel);
+    call_fixture_close(f);
+    tls_context_free(context);
+    tls_folder_remove(folder);
+    return 0;
+}
+
+static struct rpc_server *open_server(struct call_fixture *f, struct rpc_server_options options)
+{
+    struct rpc_server *server = NULL;
+    struct why why = { .text = "" };
+
+    options.address = "127.0.0.1:0";
+    options.registry = f->registry;
+    if (rpc_server_open(&options, &server, &why) != OK)
+        print_error("%s\n", why.text);
+    assert_non_null(server);
+    return server;
+}
+
+static void open_channel(struct call_fixture *f, const char *address, const char *ca,
+                         const char *name)
+{
+    const struct tls_client_options tls = { .ca_file = tls_folder_path(folder, ca, "pem"),
+                                            .server_name = name };
+    const struct channel_options options = { .address = address, .tls = &tls };
+    struct why why;
+
+    channel_close(f->channel);
+    assert_int_equal(channel_open(f->loop, &options, &f->channel, &why), OK);
+}
+
+static struct rpc_status say(struct call_fixture *f)
+{
+    struct noted_call call;
+
+    noted_call_init(&call, f, "/test.v1.Echo/Say");
+    client_call_start(f->channel, &call.call);
+    noted_call_wait(&call);
+    return call.status;
+}
+
+static int connect_to(const struct rpc_server *server)
+{
+    const char *address = rpc_server_address(server);
+    struct sockaddr_in name = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    name.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
+    return fd;
+}
+
+static bool is_closed_now(int fd)
+{
+    char bytes[4096];
+    ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+    return size == 0 || (size < 0 && errno == ECONNRESET);
+}
+
+static bool is_closed(int fd)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+    bool closed = false;
+
+    while (!closed && poll(&poll_fd, 1, PATIENCE_MS) == 1)
+        closed = is_closed_now(fd);
+    close(fd);
+    return closed;
+}
+
+static uint64_t failures(const char *reason)
+{
+    struct metrics_source *source = tls_metrics_source(context);
+    struct metrics_text text = { .data = NULL };
+    uint64_t value = 0;
+    const char *found;
+    char start[64];
+
+    snprintf(start, sizeof start, "{reason=\"%s\"} ", reason);
+    source->write(source, &text);
+    found = strstr(text.data, start);
+    assert_non_null(found);
+    assert_int_equal(sscanf(found + strlen(start), "%" SCNu64, &value), 1);
+    free(text.data);
+    return value;
+}
+
+/* The first bytes of a handshake: a record's head, a ClientHello's beginning. */
+static const uint8_t beginning[] = { 0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3 };
+
+static void handshakes_that_stall_are_cut_off_and_others_served(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(
+        f, (struct rpc_server_options){ .tls = context, .handshake_timeout_ms = 3 * SHORT_MS });
+    int silent = connect_to(server), half = connect_to(server), slow = connect_to(server);
+    int64_t end_ms = loop_mono_ms() + PATIENCE_MS, longest_ms = 0;
+    size_t sent = 0;
+
+    assert_int_equal(send(half, beginning, sizeof beginning, 0), sizeof beginning);
+    while (!is_closed_now(slow)) {
+        int64_t begun_ms = loop_mono_ms();
+
+        assert_true(begun_ms < end_ms);
+        (void)send(slow, sent < sizeof beginning ? beginning + sent : beginning + 8, 1,
+                   MSG_NOSIGNAL);
+        sent++;
+        open_channel(f, rpc_server_address(server), "ca", "localhost");
+        assert_int_equal(say(f).code, RPC_OK);
+        if (loop_mono_ms() - begun_ms > longest_ms)
+            longest_ms = loop_mono_ms() - begun_ms;
+    }
+    print_message("a new connection and its call beside them took %" PRId64 " ms at most\n",
+                  longest_ms);
+    assert_in_range(sent, 2, 200); /* its record was not complete */
+    assert_true(is_closed(silent));
+    assert_true(is_closed(half));
+    close(slow);
+    assert_int_equal(failures("timeout"), 3);
+    rpc_server_close(server, 0);
+}
+
+static void connections_in_the_handshake_count(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server =
+        open_server(f, (struct rpc_server_options){ .tls = context, .connections_max = 2 });
+    int first = connect_to(server), second = connect_to(server);
+
+    assert_true(is_closed(connect_to(server)));
+    close(first);
+    close(second);
+    rpc_server_close(server, 0);
+}
+
+static void assert_unavailable(struct call_fixture *f, const char *words)
+{
+    struct rpc_status status = say(f);
+
+    assert_int_equal(status.code, RPC_UNAVAILABLE);
+    if (strstr(status.message, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", status.message, words);
+}
+
+static void a_call_says_why_there_is_no_tls(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(f, (struct rpc_server_options){ .tls = context });
+    struct rpc_server *plain = open_server(f, (struct rpc_server_options){ 0 });
+    const struct channel_options options = { .address = rpc_server_address(server) };
+    struct why why;
+
+    open_channel(f, rpc_server_address(server), "other-ca", "localhost");
+    assert_unavailable(f, "issuer");
+    open_channel(f, rpc_server_address(server), "ca", "example.org");
+    assert_unavailable(f, "hostname mismatch");
+    open_channel(f, rpc_server_address(plain), "ca", "localhost");
+    assert_unavailable(f, "TLS");
+    channel_close(f->channel);
+    assert_int_equal(channel_open(f->loop, &options, &f->channel, &why), OK);
+    assert_unavailable(f, "closed the connection");
+    assert_int_equal(failures("refused_by_peer"), 2);
+    assert_int_equal(failures("not_tls"), 1);
+    rpc_server_close(plain, 0);
+    rpc_server_close(server, 0);
+}
+
+static void a_client_without_a_certificate_is_told_so(void **state)
+{
+    struct call_fixture *f = *state;
+    struct tls_context *mutual = tls_folder_server(folder, "server", "ca");
+    struct rpc_server *server = open_server(f, (struct rpc_server_options){ .tls = mutual });
+
+    open_channel(f, rpc_server_address(server), "ca", "localhost");
+    assert_unavailable(f, "certificate required");
+    channel_close(f->channel);
+    f->channel = NULL;
+    rpc_server_close(server, 0);
+    tls_context_free(mutual);
+}
+
+/* ---- A peer made by hand. ---- */
+
+struct peer {
+    SSL_CTX *settings;
+    SSL *ssl;
+};
+
+static void peer_open(struct peer *peer, const struct rpc_server *server)
+{
+    peer->settings = SSL_CTX_new(TLS_client_method());
+    peer->ssl = SSL_new(peer->settings);
+    SSL_set_alpn_protos(peer->ssl, (const unsigned char *)"\x02h2", 3);
+    SSL_set_fd(peer->ssl, connect_to(server));
+    assert_int_equal(SSL_connect(peer->ssl), 1);
+}
+
+static void peer_close(struct peer *peer)
+{
+    SSL_free(peer->ssl);
+    SSL_CTX_free(peer->settings);
+}
+
+/* A ping's record without its last byte: h2 sees nothing of it. */
+static void a_record_that_stops_ends_the_connection(void **state)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(
+        f, (struct rpc_server_options){ .tls = context, .write_timeout_ms = 2 * SHORT_MS });
+    BIO *held = BIO_new(BIO_s_mem());
+    struct peer peer;
+    char *record;
+    long size;
+
+    peer_open(&peer, server);
+    assert_int_equal(SSL_write(peer.ssl, preface, sizeof preface - 1), sizeof preface - 1);
+    SSL_set0_wbio(peer.ssl, held);
+    assert_int_equal(SSL_write(peer.ssl, "\0\0\x08\x06\0\0\0\0\0ping-ping", 17), 17);
+    size = BIO_get_mem_data(held, &record);
+    assert_int_equal(send(SSL_get_rfd(peer.ssl), record, (size_t)size - 1, 0), size - 1);
+    assert_true(is_closed(SSL_get_rfd(peer.ssl)));
+    peer_close(&peer);
+    rpc_server_close(server, 0);
+}
+
+static int64_t shown_serial(const struct rpc_server *server)
+{
+    struct peer peer;
+    int64_t serial = 0;
+
+    peer_open(&peer, server);
+    ASN1_INTEGER_get_int64(&serial, X509_get0_serialNumber(SSL_get0_peer_certificate(peer.ssl)));
+    close(SSL_get_fd(peer.ssl));
+    peer_close(&peer);
+    return serial;
+}
+
+static void replace(const char *name, const char *by, const char *ending)
+{
+    assert_int_equal(
+        rename(tls_folder_path(folder, by, ending), tls_folder_path(folder, name, ending)), 0);
+}
+
+static void a_reload_is_for_new_connections(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(f, (struct rpc_server_options){ .tls = context });
+    int64_t old = shown_serial(server);
+    struct why why;
+
+    open_channel(f, rpc_server_address(server), "ca", "localhost");
+    assert_int_equal(say(f).code, RPC_OK);
+    replace("server", "renewed", "pem");
+    assert_int_equal(tls_server_reload(context, &why), ERR_INVALID);
+    assert_int_equal(shown_serial(server), old);
+    replace("server", "renewed", "key");
+    assert_int_equal(tls_server_reload(context, &why), OK);
+    assert_int_not_equal(shown_serial(server), old);
+    assert_int_equal(say(f).code, RPC_OK); /* on the connection from before */
+    channel_close(f->channel);
+    f->channel = NULL;
+    rpc_server_close(server, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(handshakes_that_stall_are_cut_off_and_others_served),
+        TEST(connections_in_the_handshake_count),
+        TEST(a_call_says_why_there_is_no_tls),
+        TEST(a_client_without_a_certificate_is_told_so),
+        TEST(a_record_that_stops_ends_the_connection),
+        TEST(a_reload_is_for_new_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
