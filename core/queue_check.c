@@ -7,7 +7,7 @@
 /* Every relation between the caches and the store, asserted: the store is read
  * whole, counted anew, and compared with what memory believes. */
 
-enum { CHECK_BYTES_MAX = 1 << 30 };
+static const size_t CHECK_BYTES_MAX = (size_t)1 << 32;
 
 struct checked_run {
     run_id id; /* key */
@@ -24,7 +24,7 @@ struct checked_sync {
     struct sync_record record;
     uint32_t behind; /* counted */
     uint64_t last_order;
-    struct checked_sync *next;
+    UT_hash_handle hh; /* by the key that it is stored under */
 };
 
 /* The entries of one lane, as the store has them. */
@@ -96,10 +96,11 @@ static struct checked_run *run_of(struct check *check, run_id id)
 
 static struct checked_sync *sync_of(struct check *check, const struct org *org, struct bytes name)
 {
-    for (struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->next)
-        if (sync->org == org && bytes_equal(sync->name, name))
-            return sync;
-    return NULL;
+    struct key key = key_name(org->place, name);
+    struct checked_sync *sync;
+
+    HASH_FIND(hh, check->syncs, key.data, key.size, sync);
+    return sync;
 }
 
 static bool is_live(const struct checked_run *run)
@@ -379,6 +380,7 @@ static bool visit_sync(void *ctx, struct bytes key, struct bytes value)
     struct checked_sync *sync = lasting(check, sizeof *sync);
     struct why why = { .text = "" };
     const struct checked_run *head;
+    struct bytes stored;
     enum err e;
 
     sync->org = org_of(check, key);
@@ -392,8 +394,8 @@ static bool visit_sync(void *ctx, struct bytes key, struct bytes value)
         assert(bytes_equal(head->spec.name, sync->name));
         sync->last_order = head->run.order;
     }
-    sync->next = check->syncs;
-    check->syncs = sync;
+    stored = bytes_copy(check->mem, key);
+    HASH_ADD_KEYPTR(hh, check->syncs, stored.data, stored.size, sync);
     return true;
 }
 
@@ -443,7 +445,7 @@ static void check_names(struct check *check)
 {
     scan(check, FAMILY_SYNC, visit_sync);
     scan(check, FAMILY_BEHIND, visit_behind);
-    for (struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->next) {
+    for (struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->hh.next) {
         assert(sync->behind == sync->record.behind);
         assert(!sync->record.paused || sync->record.head_run != 0 || sync->record.scheduled);
     }
@@ -577,7 +579,7 @@ static void check_timers(struct check *check)
                     run->run.not_before_ms, TIMER_BACKOFF, run->org->place, run->id, { NULL, 0 } });
         pending += is_live(run) && run->run.order == 0;
     }
-    for (const struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->next)
+    for (const struct checked_sync *sync = check->syncs; sync != NULL; sync = sync->hh.next)
         scheduled += sync->record.scheduled;
     assert(check->schedules == pending && check->schedules == scheduled);
 }
@@ -614,5 +616,6 @@ void queue_check(struct queue *queue)
         queue_check_past(queue);
     }
     HASH_CLEAR(hh, check.runs);
+    HASH_CLEAR(hh, check.syncs);
     arena_free(check.mem);
 }
