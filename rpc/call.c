@@ -139,6 +139,19 @@ void call_on_writable(struct rpc_call *call, void (*on_writable)(struct rpc_call
     call->on_writable = on_writable;
 }
 
+void call_note_kept(struct rpc_call *call)
+{
+    size_t size =
+        buffer_size(&call->out) + buffer_size(&call->pending) + buffer_size(&call->reader.partial);
+
+    if (size < CALL_KEPT_MIN)
+        size = 0;
+    if (size == call->kept || call->user.stream == NULL)
+        return;
+    call->kept = size;
+    call->user.stream->ops->hold(call->user.stream, size);
+}
+
 void call_pause_reading(struct rpc_call *call)
 {
     call->paused = true;

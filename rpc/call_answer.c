@@ -129,6 +129,7 @@ size_t call_pull(struct stream_user *user, uint8_t *data, size_t room, bool *end
     if (size > 0) {
         memcpy(data, waiting.data, size);
         buffer_take(&call->out, size);
+        call_note_kept(call);
     }
     *end = call->ended && size == waiting.size;
     if (call->wants_writable && buffer_size(&call->out) <= CALL_SEND_LOW && !call->ended)
@@ -286,6 +287,7 @@ bool call_send(struct rpc_call *call, const ProtobufCMessage *response)
     call_send_initial(call);
     if (!pack(call, response))
         return false;
+    call_note_kept(call);
     wake(call);
     if (buffer_size(&call->out) <= CALL_SEND_BOUND)
         return true;

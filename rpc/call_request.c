@@ -286,6 +286,7 @@ static void on_data(struct stream_user *user, struct bytes data)
         else
             fail(call, RPC_RESOURCE_EXHAUSTED, "out of memory");
     }
+    call_note_kept(call);
     consume(call, size);
 }
 
@@ -300,6 +301,7 @@ void call_read_pending(struct rpc_call *call)
     if (call_is_over(call))
         return; /* call_end() let go of it */
     buffer_take(&call->pending, size - data.size);
+    call_note_kept(call);
     consume(call, size - data.size);
     finish_if_all_read(call);
 }

@@ -18,6 +18,7 @@ enum {
     CALL_SEND_BOUND = 256 << 10, /* waiting unsent: call_send() says stop */
     CALL_SEND_LOW = 64 << 10,    /* on_writable() */
     CALL_KEEP_BYTES = 4 << 10,   /* of a buffer, for the next call */
+    CALL_KEPT_MIN = 4 << 10,     /* for the peer: less is not worth telling the carrier */
     CALL_ACTOR_SIZE = 128,
     /* Of an answer's header blocks; the session sends what all of them allow. */
     CALL_STATUS_MAX = 32 << 10,   /* text, or details, before they are encoded */
@@ -54,6 +55,7 @@ struct rpc_call {
     struct call_metadata_list metadata;
     struct grpc_reader reader;
     struct buffer pending;     /* came while reading was paused */
+    size_t kept;               /* of the peer's and for it, as the carrier was told */
     ProtobufCMessage *request; /* the one of a unary call */
     enum grpc_coding coding;   /* of its compressed messages */
     enum grpc_coding accepted; /* the best that the caller can expand */
@@ -107,6 +109,9 @@ void call_end(struct rpc_call *call, const struct rpc_status *status);
 void call_end_plain(struct rpc_call *call, unsigned http_status);
 size_t call_pull(struct stream_user *user, uint8_t *data, size_t room, bool *end);
 size_t call_pull_trailers(struct stream_user *user, const struct stream_header **trailers);
+
+/* Tells the carrier how much is kept for the peer, if that has changed. */
+void call_note_kept(struct rpc_call *call);
 
 /* Starts the clock that rpc_hooks' ended() is told. */
 void call_note_begin(struct rpc_call *call);

@@ -17,6 +17,7 @@ static void tear_down(struct connection *connection)
         return;
     connection->session = NULL;
     connection->was_up = h2_session_is_up(session);
+    connection->session_end = h2_session_end(session);
     loop_timer_stop(connection->options.loop, &connection->tick);
     connection_stop_io(connection);
     h2_session_free(session);
@@ -37,12 +38,30 @@ void connection_enter(struct connection *connection)
     connection->entered++;
 }
 
+/* The owner is told of what has changed meanwhile. */
+static void tell_owner(struct connection *connection)
+{
+    struct connection_owner *owner = connection->options.owner;
+    bool is_busy = !connection_is_idle(connection);
+    size_t held = h2_session_held(connection->session);
+
+    if (is_busy != connection->is_busy && owner->ops->on_idle != NULL)
+        owner->ops->on_idle(owner, !is_busy);
+    connection->is_busy = is_busy;
+    if (held == connection->held || owner->ops->on_held == NULL)
+        return;
+    connection->held = held;
+    owner->ops->on_held(owner, held);
+}
+
 void connection_leave(struct connection *connection)
 {
     if (connection->entered > 1) {
         connection->entered--;
         return;
     }
+    if (connection->session != NULL && !connection->closing && connection->reason == NULL)
+        tell_owner(connection);
     if (connection->closing || connection->reason != NULL)
         tear_down(connection);
     connection->entered--;
@@ -50,10 +69,48 @@ void connection_leave(struct connection *connection)
         free_connection(connection);
 }
 
-void connection_give_up(struct connection *connection, const char *reason)
+void connection_give_up(struct connection *connection, enum connection_end end, const char *reason)
 {
-    if (connection->reason == NULL)
-        connection->reason = reason;
+    if (connection->reason != NULL)
+        return;
+    connection->reason = reason;
+    connection->end = end;
+}
+
+/* What its session died of counts more than how the socket was closed after it. */
+enum connection_end connection_end_of(const struct connection *connection)
+{
+    static const enum connection_end of_session[] = {
+        [H2_END_PROTOCOL] = CONNECTION_END_PROTOCOL,
+        [H2_END_FLOOD] = CONNECTION_END_FLOOD,
+        [H2_END_PINGS] = CONNECTION_END_PINGS,
+        [H2_END_HEADERS] = CONNECTION_END_LATE,
+    };
+
+    if (connection->session_end != H2_END_NONE)
+        return of_session[connection->session_end];
+    if (connection->end == CONNECTION_END_PEER || connection->end == CONNECTION_END_DONE)
+        return connection->retiring != CONNECTION_END_DONE ? connection->retiring : connection->end;
+    return connection->end;
+}
+
+void connection_finish(struct connection *connection)
+{
+    if (connection->finished)
+        return;
+    connection->finished = true;
+    connection->finished_ms = loop_mono_ms();
+}
+
+void connection_dismiss(struct connection *connection, enum connection_end end)
+{
+    if (connection->session == NULL)
+        return;
+    connection_enter(connection);
+    h2_session_stop(connection->session);
+    connection_flush(connection);
+    connection_give_up(connection, end, "the server needs its place for others");
+    connection_leave(connection);
 }
 
 void connection_close(struct connection *connection)
@@ -129,6 +186,7 @@ struct connection *connection_open(int fd, const struct connection_options *opti
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     connection->is_open = options->tls == NULL;
+    connection->retiring = CONNECTION_END_DONE;
     connection->options = *options;
     connection->options.scratch->holds++;
     connection->h2_owner.ops = &h2_ops;
@@ -161,6 +219,11 @@ const char *connection_peer_name(const struct connection *connection)
 bool connection_is_up(const struct connection *connection)
 {
     return connection->session != NULL ? h2_session_is_up(connection->session) : connection->was_up;
+}
+
+bool connection_is_idle(const struct connection *connection)
+{
+    return connection->session != NULL && h2_session_stream_count(connection->session) == 0;
 }
 
 void connection_drain(struct connection *connection)

@@ -15,10 +15,33 @@ struct connection_owner;
 
 struct connection_limits {
     int64_t handshake_ms;         /* until the peer's SETTINGS, TLS's handshake included */
-    int64_t stall_ms;             /* no progress while something waits */
+    struct h2_patience patience;  /* no progress while something waits */
     int64_t keepalive_ms;         /* silent: ask */
     int64_t keepalive_timeout_ms; /* for an answer; 0: handshake_ms */
     bool keepalive_without_calls; /* client: otherwise the server decides how long it stays */
+    int64_t idle_ms;              /* without a stream: say GOAWAY; <= 0: never */
+    int64_t age_ms;               /* the same in any case */
+    int64_t age_grace_ms;         /* then, for streams to end */
+};
+
+/* Why one ended. */
+enum connection_end {
+    CONNECTION_END_PEER,      /* its peer closed or broke it */
+    CONNECTION_END_DONE,      /* both sides had said all */
+    CONNECTION_END_HANDSHAKE, /* the peer did not begin to speak HTTP/2, or TLS, in time or at all
+                               */
+    CONNECTION_END_PROTOCOL,  /* the peer broke the protocol */
+    CONNECTION_END_FLOOD,     /* ... asked for too much that moves nothing */
+    CONNECTION_END_PINGS,     /* ... pinged too often */
+    CONNECTION_END_LATE,      /* ... stopped in the middle of headers or of a record */
+    CONNECTION_END_UNREAD,    /* ... read too slowly */
+    CONNECTION_END_SILENT,    /* ... did not answer a PING */
+    CONNECTION_END_IDLE,
+    CONNECTION_END_AGE,
+    CONNECTION_END_CROWDED, /* it waited the longest when another one came */
+    CONNECTION_END_MEMORY,  /* it made us keep the most when that ran out, or there was none */
+    CONNECTION_END_STOP,    /* its owner closed it */
+    CONNECTION_END_COUNT
 };
 
 struct connection_owner_ops {
@@ -28,6 +51,10 @@ struct connection_owner_ops {
     void (*on_open)(struct connection_owner *owner);
     /* The peer has begun to speak HTTP/2. May be NULL. */
     void (*on_up)(struct connection_owner *owner);
+    /* Streams began where there were none, or the last has ended. May be NULL. */
+    void (*on_idle)(struct connection_owner *owner, bool is_idle);
+    /* It makes us keep so many bytes from now on. May be NULL. */
+    void (*on_held)(struct connection_owner *owner, size_t size);
     /* The peer takes no new streams. */
     void (*on_going)(struct connection_owner *owner);
     /* It is gone, streams and all; `reason` is for a person. Not after
@@ -69,8 +96,16 @@ const char *connection_peer_name(const struct connection *connection);
 /* The peer has begun to speak HTTP/2. */
 bool connection_is_up(const struct connection *connection);
 
+/* Nothing is asked of it, so its peer loses little if it is closed. */
+bool connection_is_idle(const struct connection *connection);
+/* Valid from on_closed(). */
+enum connection_end connection_end_of(const struct connection *connection);
+
 /* No new streams; closes when the last has ended. */
 void connection_drain(struct connection *connection);
+/* Says GOAWAY if there is room for it, then ends as if the peer had closed it, for
+ * that reason: on_closed() comes. */
+void connection_dismiss(struct connection *connection, enum connection_end end);
 /* Ends its streams, closes and frees. May be called from their callbacks. */
 void connection_close(struct connection *connection);
 

@@ -4,23 +4,28 @@
 
 /* Bytes between the session and the transport. */
 
-enum {
-    READS_PER_TURN = 4,       /* then others have their turn */
-    GATHER_BYTES = 256 << 10, /* into one write */
-    BACKLOG_MAX = 2000,       /* frames behind a blocked socket: stop reading */
-};
-
 /* ---- Waiting. ---- */
 
 static void close_by_peer(struct connection *connection)
 {
-    connection_give_up(connection, transport_why(&connection->transport));
+    connection_give_up(connection,
+                       connection->is_open ? CONNECTION_END_PEER : CONNECTION_END_HANDSHAKE,
+                       transport_why(&connection->transport));
 }
 
+bool connection_has_unsent(const struct connection *connection)
+{
+    return buffer_size(&connection->unsent) > 0 || transport_has_unsent(&connection->transport);
+}
+
+/* A peer that reads a little now and then makes none. With nothing to read, its
+ * time has not begun. */
 static void note_progress(struct connection *connection)
 {
-    if (connection->transport.sent != connection->sent)
-        connection->progress_ms = loop_mono_ms();
+    if (connection_has_unsent(connection) &&
+        connection->transport.sent - connection->sent < CONNECTION_PROGRESS_BYTES_MIN)
+        return;
+    connection->progress_ms = loop_mono_ms();
     connection->sent = connection->transport.sent;
 }
 
@@ -29,7 +34,8 @@ static bool is_sent(struct connection *connection)
 {
     enum transport_outcome outcome = transport_flush(&connection->transport);
 
-    note_progress(connection);
+    if (outcome != TRANSPORT_DONE)
+        note_progress(connection);
     if (outcome == TRANSPORT_CLOSED)
         close_by_peer(connection);
     else if (outcome == TRANSPORT_BLOCKED)
@@ -37,17 +43,12 @@ static bool is_sent(struct connection *connection)
     return outcome == TRANSPORT_DONE;
 }
 
-bool connection_has_unsent(const struct connection *connection)
-{
-    return buffer_size(&connection->unsent) > 0 || transport_has_unsent(&connection->transport);
-}
-
 /* ---- Output. ---- */
 
 static void keep_unsent(struct connection *connection, struct bytes rest)
 {
     if (!buffer_append(&connection->unsent, rest))
-        connection_give_up(connection, "out of memory");
+        connection_give_up(connection, CONNECTION_END_MEMORY, "out of memory");
     else
         event_add(connection->writable, NULL);
 }
@@ -66,7 +67,6 @@ static bool write_bytes(struct connection *connection, struct bytes bytes)
             keep_unsent(connection, bytes);
             return false;
         }
-        note_progress(connection);
         bytes = bytes_of(bytes.data + size, bytes.size - size);
     }
     return is_sent(connection);
@@ -96,12 +96,12 @@ static bool write_unsent(struct connection *connection)
 /* False once the session has no more to say for now. */
 static bool gather(struct connection *connection, struct buffer *out)
 {
-    while (buffer_size(out) < GATHER_BYTES) {
+    while (buffer_size(out) < CONNECTION_GATHER_BYTES) {
         struct bytes block = h2_session_output(connection->session);
         if (block.size == 0)
             return false;
         if (!buffer_append(out, block)) {
-            connection_give_up(connection, "out of memory");
+            connection_give_up(connection, CONNECTION_END_MEMORY, "out of memory");
             return false;
         }
     }
@@ -114,8 +114,8 @@ static void linger(struct connection *connection)
 {
     if (connection->lingering)
         return;
-    connection->lingering = connection->finished = true;
-    connection->lingering_ms = loop_mono_ms();
+    connection_finish(connection);
+    connection->lingering = true;
     transport_shut_down(&connection->transport);
 }
 
@@ -124,10 +124,11 @@ static void write_output(struct connection *connection)
     struct buffer *out = &connection->options.scratch->out;
     bool more = true;
 
+    note_progress(connection);
     if (!connection->is_open || !write_unsent(connection))
         return;
     while (more && connection->reason == NULL) {
-        buffer_clear(out, 2 * GATHER_BYTES);
+        buffer_clear(out, 2 * CONNECTION_GATHER_BYTES);
         more = gather(connection, out);
         if (!write_bytes(connection, buffer_bytes(out)))
             return;
@@ -149,7 +150,7 @@ static void read_again(struct connection *connection)
 static void choose_reading(struct connection *connection)
 {
     bool blocked = connection_has_unsent(connection) && connection->options.h2.role == H2_SERVER &&
-                   h2_session_backlog(connection->session) > BACKLOG_MAX;
+                   h2_session_backlog(connection->session) > CONNECTION_BACKLOG_MAX;
 
     if (blocked == !connection->is_reading)
         return;
@@ -195,7 +196,7 @@ static bool shake_hands(struct connection *connection)
     return true;
 }
 
-static void flush_now(struct connection *connection)
+void connection_flush(struct connection *connection)
 {
     connection_enter(connection);
     if (connection->session != NULL && connection->reason == NULL && !connection->closing &&
@@ -211,7 +212,7 @@ static void flush(struct loop_task *task)
     struct connection *connection = container_of(task, struct connection, flush);
 
     connection->flush_is_posted = false;
-    flush_now(connection);
+    connection_flush(connection);
 }
 
 void connection_post_flush(struct connection *connection)
@@ -226,7 +227,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    flush_now(context);
+    connection_flush(context);
 }
 
 /* ---- Input. ---- */
@@ -246,7 +247,7 @@ static void read_input(struct connection *connection)
 {
     struct connection_scratch *scratch = connection->options.scratch;
 
-    for (unsigned i = 0; i < READS_PER_TURN; i++) {
+    for (unsigned i = 0; i < CONNECTION_READS_PER_TURN; i++) {
         size_t size;
         enum transport_outcome outcome =
             transport_read(&connection->transport, scratch->in, sizeof scratch->in, &size);
@@ -257,7 +258,7 @@ static void read_input(struct connection *connection)
         if (connection->finished)
             continue;
         if (!h2_session_receive(connection->session, bytes_of(scratch->in, size))) {
-            connection->finished = true;
+            connection_finish(connection);
             connection_post_flush(connection);
             return;
         }

@@ -3,14 +3,13 @@
 
 #include "rpc/buffer.h"
 #include "rpc/connection.h"
+#include "rpc/limits.h"
 
 /* The inside of a connection, for the files that make it: connection.c (its
  * beginning and its end), connection_io.c (bytes to and from the peer),
  * connection_time.c (what must happen in time). */
 
 struct event;
-
-enum { CONNECTION_READ_BYTES = 64 << 10 };
 
 struct connection_scratch {
     size_t holds; /* its owner's, and one for each connection */
@@ -23,7 +22,7 @@ struct connection {
     struct connection_options options;
     struct h2_session *session; /* NULL: torn down */
     struct transport transport;
-    uint64_t sent; /* by it, when last looked at */
+    uint64_t sent; /* by it, when it last made progress */
     bool is_open;  /* its handshake is over */
     struct event *readable, *writable;
     bool is_reading;
@@ -32,15 +31,20 @@ struct connection {
     bool flush_is_posted;
     unsigned entered; /* depth of what runs on it: it is not freed meanwhile */
     bool finished;    /* close once all is written */
-    bool lingering;   /* all is written; what still comes is dropped */
-    int64_t lingering_ms;
-    bool closing; /* by its owner, from inside */
-    bool was_up;  /* its owner was told that it is up */
+    int64_t finished_ms;
+    bool lingering; /* all is written; what still comes is dropped */
+    bool closing;   /* by its owner, from inside */
+    bool is_busy;   /* as its owner was told */
+    size_t held;
+    bool was_up; /* its owner was told that it is up */
     const char *reason;
+    enum connection_end end;      /* with the reason */
+    enum h2_end session_end;      /* once it is gone */
+    enum connection_end retiring; /* GOAWAY was said, for idleness or age; otherwise DONE */
 
     struct loop_timer tick;
     uint64_t frame_count; /* at the last tick */
-    int64_t tick_ms, opened_ms, alive_ms, progress_ms, pinged_ms;
+    int64_t tick_ms, opened_ms, alive_ms, progress_ms, pinged_ms, busy_ms, retired_ms;
 };
 
 /* What runs on a connection is between these: it is torn down by the outermost
@@ -48,7 +52,12 @@ struct connection {
 void connection_enter(struct connection *connection);
 void connection_leave(struct connection *connection);
 /* It ends with the outermost leave; the first reason counts. */
-void connection_give_up(struct connection *connection, const char *reason);
+void connection_give_up(struct connection *connection, enum connection_end end, const char *reason);
+/* No more is asked of its session: it ends when what waits is written, in
+ * CONNECTION_LINGER_MS. */
+void connection_finish(struct connection *connection);
+/* What can be written at once is. */
+void connection_flush(struct connection *connection);
 
 /* Reads and writes from now on. False if out of memory. */
 bool connection_start_io(struct connection *connection);

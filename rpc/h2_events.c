@@ -1,11 +1,9 @@
 #include "rpc/h2_state.h"
+#include "rpc/limits.h"
 
 /* What nghttp2 tells: its frames become what our streams' users hear. */
 
-enum {
-    HEADER_OVERHEAD = 32,    /* RFC 9113, 6.5.2 */
-    HEADERS_BOMB_FACTOR = 8, /* times the bound: not a mistake any more */
-};
+enum { HEADER_OVERHEAD = 32 }; /* RFC 9113, 6.5.2 */
 
 static struct h2_stream *stream_of(struct h2_session *session, int32_t id)
 {
@@ -21,7 +19,7 @@ static bool is_request(const nghttp2_frame *frame)
 
 static void calm(struct h2_session *session)
 {
-    h2_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    h2_terminate(session, H2_END_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
@@ -37,6 +35,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     stream->base.user = session->owner->ops->accept(session->owner, &stream->base);
     if (stream->base.user == NULL) {
         h2_stream_free(stream);
+        h2_count(session, H2_COUNT_STREAMS_REFUSED);
         nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                   NGHTTP2_REFUSED_STREAM);
         return 0;
@@ -59,7 +58,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     stream->header_bytes += name_size + value_size + HEADER_OVERHEAD;
     if (stream->header_bytes > session->options.header_bytes_max) {
         stream->base.headers_too_large = true;
-        if (stream->header_bytes > session->options.header_bytes_max * HEADERS_BOMB_FACTOR)
+        if (stream->header_bytes > session->options.header_bytes_max * H2_HEADERS_BOMB_FACTOR)
             calm(session);
         return 0;
     }
@@ -82,7 +81,8 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
         nghttp2_session_consume_stream(ng, id, size);
         return 0;
     }
-    stream->moved = true;
+    stream->moved_bytes += size;
+    stream->body_bytes += size;
     stream->base.user->ops->on_data(stream->base.user, bytes_of(data, size));
     return 0;
 }
@@ -93,9 +93,11 @@ static void take_stream_frame(struct h2_session *session, const nghttp2_frame *f
 
     if (stream == NULL)
         return;
-    stream->moved = true;
-    if (frame->hd.type == NGHTTP2_HEADERS)
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        stream->moved = true;
+        stream->waited_ms = 0;
         h2_stream_end_headers(stream);
+    }
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
         h2_stream_end_remote(stream);
 }
@@ -176,8 +178,22 @@ static void note_headers_sent(struct h2_session *session, const nghttp2_frame *f
 
     if (stream != NULL)
         stream->is_sent = true;
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-        end_local(session, frame->hd.stream_id);
+}
+
+static void note_reset_sent(struct h2_session *session, const nghttp2_frame *frame)
+{
+    h2_count(session, H2_COUNT_RESETS_SENT);
+    if (is_fault(frame->rst_stream.error_code) && session->options.role == H2_SERVER &&
+        !h2_budget_fault(&session->budget))
+        calm(session);
+}
+
+/* One with an error that we did not send ourselves: nghttp2 found a mistake. */
+static void note_goaway_sent(struct h2_session *session, uint32_t error)
+{
+    if (session->end == H2_END_NONE && error != NGHTTP2_NO_ERROR)
+        session->end = error == NGHTTP2_ENHANCE_YOUR_CALM ? H2_END_FLOOD : H2_END_PROTOCOL;
+    h2_set_going(session);
 }
 
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
@@ -188,23 +204,24 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         h2_budget_data(&session->budget);
-        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-            end_local(session, frame->hd.stream_id);
+        h2_budget_answer(&session->budget);
         break;
     case NGHTTP2_HEADERS:
+        h2_budget_answer(&session->budget);
         note_headers_sent(session, frame);
         break;
     case NGHTTP2_RST_STREAM:
-        if (is_fault(frame->rst_stream.error_code) && session->options.role == H2_SERVER &&
-            !h2_budget_fault(&session->budget))
-            calm(session);
+        note_reset_sent(session, frame);
         break;
     case NGHTTP2_GOAWAY:
-        h2_set_going(session);
+        note_goaway_sent(session, frame->goaway.error_code);
         break;
     default:
         break;
     }
+    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        end_local(session, frame->hd.stream_id);
     return 0;
 }
 

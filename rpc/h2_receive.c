@@ -3,10 +3,18 @@
 /* Bytes on their way to nghttp2. Each frame's head is looked at first: whether its
  * sender may still afford it, and whether it can mean the stream it names. */
 
+/* Not even a GOAWAY: the preface was none, more answers to PING or SETTINGS wait
+ * than may, or memory is out. */
+static void break_off(struct h2_session *session)
+{
+    session->over = true;
+    session->end = session->is_up ? H2_END_FLOOD : H2_END_PROTOCOL;
+}
+
 static bool feed(struct h2_session *session, struct bytes bytes)
 {
     if (bytes.size > 0 && nghttp2_session_mem_recv(session->ng, bytes.data, bytes.size) < 0)
-        session->over = true;
+        break_off(session);
     return !session->over;
 }
 
@@ -22,15 +30,26 @@ static void check_id(struct h2_session *session, const struct h2_head *head)
     bool is_headers = head->type == NGHTTP2_HEADERS;
 
     if (is_headers && head->id % 2 == 1 && !h2_ids_begin(&session->ids, head->id))
-        h2_terminate(session, NGHTTP2_PROTOCOL_ERROR);
+        h2_terminate(session, H2_END_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
     else if (uses_stream(session, head) && h2_ids_has_ended(&session->ids, head->id))
-        h2_terminate(session, NGHTTP2_STREAM_CLOSED);
+        h2_terminate(session, H2_END_PROTOCOL, NGHTTP2_STREAM_CLOSED);
+}
+
+static bool is_ping(const struct h2_head *head)
+{
+    return head->type == NGHTTP2_PING && (head->flags & NGHTTP2_FLAG_ACK) == 0;
 }
 
 static void judge(struct h2_session *session, const struct h2_head *head)
 {
+    if (is_ping(head))
+        h2_count(session, H2_COUNT_PINGS_RECEIVED);
+    if (head->type == NGHTTP2_RST_STREAM)
+        h2_count(session, H2_COUNT_RESETS_RECEIVED);
     if (!h2_budget_frame(&session->budget, head->type, head->flags, head->length))
-        h2_terminate(session, NGHTTP2_ENHANCE_YOUR_CALM);
+        h2_terminate(session, H2_END_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
+    else if (is_ping(head) && !h2_budget_ping(&session->budget))
+        h2_terminate(session, H2_END_PINGS, NGHTTP2_ENHANCE_YOUR_CALM);
     else if (session->options.role == H2_SERVER)
         check_id(session, head);
 }

@@ -84,6 +84,18 @@ static void consume(struct stream *base, size_t size)
              nghttp2_session_consume_stream(stream->session->ng, stream->id, size));
 }
 
+static void hold(struct stream *base, size_t size)
+{
+    struct h2_stream *stream = h2_stream_of(base);
+    struct h2_session *session = stream->session;
+
+    session->streams.held += size - stream->held;
+    stream->held = size;
+    if (session->options.held_bytes_max > 0 &&
+        session->streams.held > session->options.held_bytes_max)
+        h2_want_output(session);
+}
+
 static size_t headers_max(const struct stream *base)
 {
     const struct h2_stream *stream = container_of(base, const struct h2_stream, base);
@@ -98,6 +110,7 @@ static void leave(struct stream *base, enum stream_error error)
     struct h2_stream *stream = h2_stream_of(base);
     struct h2_session *session = stream->session;
 
+    hold(base, 0);
     if (stream->id == 0) { /* nobody has heard of it */
         h2_stream_free(stream);
         return;
@@ -111,6 +124,7 @@ const struct stream_ops h2_stream_ops = {
     .send_headers = send_headers,
     .wake = wake,
     .consume = consume,
+    .hold = hold,
     .headers_max = headers_max,
     .leave = leave,
 };
@@ -136,9 +150,9 @@ static ssize_t pull(nghttp2_session *ng, int32_t id, uint8_t *data, size_t room,
     if (user == NULL) /* left: its RST_STREAM is on the way */
         return NGHTTP2_ERR_DEFERRED;
     size = user->ops->pull(user, data, room, &end);
-    stream->moved = true;
+    stream->moved_bytes += size;
     if (size == 0 && !end) {
-        stream->deferred = true;
+        stream->deferred = stream->moved = true; /* all is sent */
         return NGHTTP2_ERR_DEFERRED;
     }
     if (end) {

@@ -1,4 +1,5 @@
 #include "rpc/h2_state.h"
+#include "rpc/limits.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,16 +11,6 @@
  * The connection's window is handed back at once and only the stream's follows
  * the user, so that one slow stream does not stop the others; what a connection
  * can make us hold is streams_max times a stream's window. */
-
-enum {
-    STREAM_WINDOW_BYTES = 256 << 10,
-    CONNECTION_WINDOW_BYTES = 4 << 20,
-    RESETS_AT_ONCE = 2000,
-    RESETS_PER_S = 200,
-    SETTINGS_ENTRIES_MAX = 32,
-    OUTBOUND_ACKS_MAX = 1000,
-    CONTINUATIONS_MAX = 8,
-};
 
 void h2_want_output(struct h2_session *session)
 {
@@ -42,10 +33,23 @@ void h2_set_going(struct h2_session *session)
     session->owner->ops->on_going(session->owner);
 }
 
-void h2_terminate(struct h2_session *session, uint32_t error)
+void h2_terminate(struct h2_session *session, enum h2_end end, uint32_t error)
 {
+    static const char too_many_pings[] = "too_many_pings"; /* gRPC's clients slow down then */
+
+    if (end == H2_END_PINGS)
+        nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(session->ng), error,
+                              (const uint8_t *)too_many_pings, sizeof too_many_pings - 1);
     nghttp2_session_terminate_session(session->ng, error);
+    session->end = end;
     session->over = true;
+}
+
+void h2_count(struct h2_session *session, enum h2_count count)
+{
+    if (session->options.counts != NULL)
+        atomic_fetch_add_explicit(&session->options.counts->of[count], 1, memory_order_relaxed);
 }
 
 static nghttp2_option *make_options(void)
@@ -56,10 +60,10 @@ static nghttp2_option *make_options(void)
         return NULL;
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS_MAX);
-    nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES_MAX);
-    nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_PER_S);
-    nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_outbound_ack(option, H2_OUTBOUND_ACKS_MAX);
+    nghttp2_option_set_max_settings(option, H2_SETTINGS_ENTRIES_MAX);
+    nghttp2_option_set_stream_reset_rate_limit(option, H2_RESETS_AT_ONCE, H2_RESETS_PER_S);
+    nghttp2_option_set_max_continuations(option, H2_CONTINUATIONS_MAX);
     nghttp2_option_set_max_send_header_block_length(option, H2_HEADERS_SENT_BYTES_MAX);
     return option;
 }
@@ -83,7 +87,7 @@ static bool send_settings(struct h2_session *session)
 {
     const nghttp2_settings_entry entries[] = {
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, session->options.streams_max },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)session->options.header_bytes_max },
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
     };
@@ -92,7 +96,7 @@ static bool send_settings(struct h2_session *session)
 
     return nghttp2_submit_settings(session->ng, NGHTTP2_FLAG_NONE, entries, count) == 0 &&
            nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, 0,
-                                                 CONNECTION_WINDOW_BYTES) == 0;
+                                                 H2_CONNECTION_WINDOW_BYTES) == 0;
 }
 
 struct h2_session *h2_session_new(const struct h2_options *options, struct h2_owner *owner)
@@ -104,7 +108,7 @@ struct h2_session *h2_session_new(const struct h2_options *options, struct h2_ow
     session->options = *options;
     session->owner = owner;
     link_init(&session->streams.list);
-    h2_budget_init(&session->budget);
+    h2_budget_init(&session->budget, options->ping_interval_ms);
     session->scan.preface_left = options->role == H2_SERVER ? H2_PREFACE_SIZE : 0;
     if (!open_nghttp2(session) || !send_settings(session)) {
         h2_session_free(session);
@@ -131,10 +135,52 @@ void h2_session_free(struct h2_session *session)
     free(session);
 }
 
+static void reset(struct h2_stream *stream, enum h2_count why, enum stream_error error)
+{
+    struct stream_user *user = stream->base.user;
+
+    h2_count(stream->session, why);
+    stream->base.user = NULL;
+    user->stream = NULL;
+    h2_stream_ops.leave(&stream->base, error);
+    user->ops->on_close(user, error);
+}
+
+static struct h2_stream *largest_of(const struct h2_streams *streams)
+{
+    struct h2_stream *largest = NULL;
+
+    list_each(link, &streams->list) {
+        struct h2_stream *stream = container_of(link, struct h2_stream, link);
+        if (stream->base.user != NULL && (largest == NULL || stream->held > largest->held))
+            largest = stream;
+    }
+    return largest;
+}
+
+/* The largest streams go until the rest is bearable. */
+static void shed(struct h2_session *session)
+{
+    struct h2_streams *streams = &session->streams;
+
+    while (streams->held > session->options.held_bytes_max) {
+        struct h2_stream *stream = largest_of(streams);
+        if (stream == NULL)
+            return;
+        streams->held -= stream->held;
+        stream->held = 0;
+        reset(stream, H2_COUNT_STREAMS_HELD, STREAM_ENHANCE_YOUR_CALM);
+    }
+}
+
 struct bytes h2_session_output(struct h2_session *session)
 {
     const uint8_t *data = NULL;
-    ssize_t size = nghttp2_session_mem_send(session->ng, &data);
+    ssize_t size;
+
+    if (session->options.held_bytes_max > 0)
+        shed(session);
+    size = nghttp2_session_mem_send(session->ng, &data);
 
     if (size < 0) {
         session->over = true;
@@ -206,34 +252,45 @@ void h2_session_drain(struct h2_session *session)
     h2_session_ping(session);
 }
 
-static void reset_stalled(struct h2_stream *stream)
+void h2_session_stop(struct h2_session *session)
 {
-    struct stream_user *user = stream->base.user;
-
-    stream->base.user = NULL;
-    user->stream = NULL;
-    h2_stream_ops.leave(&stream->base, STREAM_CANCEL);
-    user->ops->on_close(user, STREAM_CANCEL);
+    if (!session->over)
+        h2_terminate(session, H2_END_NONE, NGHTTP2_NO_ERROR);
 }
 
-static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms, int64_t stall_ms)
+static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms,
+                         const struct h2_patience *patience)
 {
-    if (!h2_stream_is_stalled(stream, elapsed_ms, stall_ms))
-        return;
+    struct h2_session *session = stream->session;
+
     /* Half a header block holds up the whole connection. */
-    if (stream->session->options.role == H2_SERVER && !stream->headers_ended)
-        h2_terminate(stream->session, NGHTTP2_ENHANCE_YOUR_CALM);
-    else
-        reset_stalled(stream);
+    if (session->options.role == H2_SERVER && !stream->headers_ended) {
+        stream->waited_ms += elapsed_ms;
+        if (stream->waited_ms >= patience->headers_ms)
+            h2_terminate(session, H2_END_HEADERS, NGHTTP2_ENHANCE_YOUR_CALM);
+    } else if (h2_stream_is_stalled(stream, elapsed_ms, patience)) {
+        reset(stream, H2_COUNT_STREAMS_STALLED, STREAM_CANCEL);
+    }
 }
 
-void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms)
+void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms,
+                      const struct h2_patience *patience)
 {
     h2_budget_grow(&session->budget, elapsed_ms);
     list_each_safe(link, &session->streams.list)
-        sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, stall_ms);
+        sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, patience);
     if (session->over)
         h2_want_output(session);
+}
+
+enum h2_end h2_session_end(const struct h2_session *session)
+{
+    return session->end;
+}
+
+size_t h2_session_held(const struct h2_session *session)
+{
+    return session->streams.held;
 }
 
 uint64_t h2_session_frame_count(const struct h2_session *session)

@@ -3,6 +3,8 @@
 
 #include "rpc/stream.h"
 
+#include <stdatomic.h>
+
 /* One HTTP/2 connection, server's or client's side, without a socket: bytes in,
  * bytes out, streams between them. The only module that knows nghttp2.
  *
@@ -15,10 +17,44 @@ struct h2_owner;
 
 enum h2_role { H2_SERVER, H2_CLIENT };
 
+/* What sessions count, those of all threads together. */
+enum h2_count {
+    H2_COUNT_STREAMS_REFUSED,
+    H2_COUNT_STREAMS_STALLED, /* reset because they did not go on */
+    H2_COUNT_STREAMS_HELD,    /* reset because they made us keep too much */
+    H2_COUNT_RESETS_RECEIVED,
+    H2_COUNT_RESETS_SENT,
+    H2_COUNT_PINGS_RECEIVED,
+    H2_COUNTS
+};
+
+struct h2_counts {
+    atomic_uint_fast64_t of[H2_COUNTS];
+};
+
 struct h2_options {
     enum h2_role role;
-    unsigned streams_max;    /* the peer may have open at once */
-    size_t header_bytes_max; /* of one header block, as HTTP/2 counts */
+    unsigned streams_max;     /* the peer may have open at once */
+    size_t header_bytes_max;  /* of one header block, as HTTP/2 counts */
+    size_t held_bytes_max;    /* that the peer may make us keep; 0: it does not matter */
+    int64_t ping_interval_ms; /* the peer may ping as often as that; <= 0: as it likes */
+    struct h2_counts *counts; /* NULL: nobody wants to know */
+};
+
+/* How long a stream may make no progress. */
+struct h2_patience {
+    int64_t headers_ms; /* from a header block's first byte to its last */
+    int64_t body_ms;    /* the rest of a request, which is needed to go on */
+    int64_t write_ms;   /* an answer that waits for the peer's window */
+};
+
+/* Why a session ended, if not because both sides had said all. */
+enum h2_end {
+    H2_END_NONE,
+    H2_END_PROTOCOL, /* the peer broke the protocol */
+    H2_END_FLOOD,    /* ... or asked for too much that moves nothing */
+    H2_END_PINGS,
+    H2_END_HEADERS, /* a header block did not come to its end */
 };
 
 struct h2_owner_ops {
@@ -43,6 +79,9 @@ void h2_session_free(struct h2_session *session);
 /* False: the connection is over; send what waits, then close. */
 bool h2_session_receive(struct h2_session *session, struct bytes bytes);
 
+/* Bytes that the streams' users keep for the peer. */
+size_t h2_session_held(const struct h2_session *session);
+
 /* Lends the next bytes to be sent, at most about 16 KiB, until the next call.
  * Empty: none for now. */
 struct bytes h2_session_output(struct h2_session *session);
@@ -66,12 +105,18 @@ void h2_session_ping(struct h2_session *session);
  * peer has seen it, the last stream's id. Streams go on to their end. */
 void h2_session_drain(struct h2_session *session);
 
+/* Says GOAWAY, and no more: the connection is about to be closed. */
+void h2_session_stop(struct h2_session *session);
+
 /* Whole frames received so far: a peer that sends half of one is not alive. */
 uint64_t h2_session_frame_count(const struct h2_session *session);
 
-/* Called every elapsed_ms. Resets streams that did not move for stall_ms
- * although something waits: an answer for the peer's window, a method for the
+enum h2_end h2_session_end(const struct h2_session *session);
+
+/* Called every elapsed_ms. Resets streams on which the peer makes no progress
+ * although something waits for it: an answer for its window, a method for the
  * rest of its request (which may not drip in for ever, either). */
-void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms, int64_t stall_ms);
+void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms,
+                      const struct h2_patience *patience);
 
 #endif

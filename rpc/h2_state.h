@@ -25,6 +25,7 @@ struct h2_session {
     struct h2_ids ids; /* server: the client's */
     struct h2_streams streams;
     uint64_t frame_count; /* that came in whole */
+    enum h2_end end;
     bool is_up, going, draining, over;
 };
 
@@ -40,6 +41,7 @@ void h2_want_output(struct h2_session *session);
 void h2_check(struct h2_session *session, int result);
 void h2_set_going(struct h2_session *session);
 /* GOAWAY with that error, and no more. */
-void h2_terminate(struct h2_session *session, uint32_t error);
+void h2_terminate(struct h2_session *session, enum h2_end end, uint32_t error);
+void h2_count(struct h2_session *session, enum h2_count count);
 
 #endif

@@ -1,8 +1,9 @@
 #include "rpc/h2_stream.h"
 
-#include <stdlib.h>
+#include "rpc/h2_session.h"
+#include "rpc/limits.h"
 
-enum { WAITS_MAX = 4 }; /* times stall_ms for a request that drips in */
+#include <stdlib.h>
 
 struct h2_stream *h2_stream_new(struct h2_streams *streams, struct h2_session *session,
                                 const struct stream_ops *ops, int32_t id)
@@ -24,6 +25,7 @@ void h2_stream_free(struct h2_stream *stream)
 {
     list_remove(&stream->link);
     stream->streams->count--;
+    stream->streams->held -= stream->held;
     free(stream);
 }
 
@@ -64,17 +66,37 @@ void h2_stream_end_remote(struct h2_stream *stream)
         stream->base.user->ops->on_end(stream->base.user);
 }
 
-bool h2_stream_is_stalled(struct h2_stream *stream, int64_t elapsed_ms, int64_t stall_ms)
+static bool has_moved(struct h2_stream *stream)
+{
+    bool moved = stream->moved || stream->moved_bytes >= H2_PROGRESS_BYTES_MIN;
+
+    stream->moved = false;
+    if (moved)
+        stream->moved_bytes = 0;
+    return moved;
+}
+
+/* Bytes of a body that came take off what they may take. */
+static bool drips(const struct h2_stream *stream, int64_t body_ms)
+{
+    int64_t earned_ms = (int64_t)(stream->body_bytes * 1000 / H2_BODY_BYTES_PER_S);
+
+    return stream->waited_ms - earned_ms >= H2_BODY_WAITS_MAX * body_ms;
+}
+
+bool h2_stream_is_stalled(struct h2_stream *stream, int64_t elapsed_ms,
+                          const struct h2_patience *patience)
 {
     struct stream_user *user = stream->base.user;
-    bool moved = stream->moved, sends, waits;
+    bool moved = has_moved(stream), sends, waits;
 
     if (user == NULL)
         return false;
     sends = stream->answered && !stream->deferred && !stream->local_ended;
     waits = !stream->remote_ended && user->ops->is_waiting(user);
-    stream->moved = false;
     stream->waited_ms = waits ? stream->waited_ms + elapsed_ms : 0;
     stream->stalled_ms = (sends || waits) && !moved ? stream->stalled_ms + elapsed_ms : 0;
-    return stream->stalled_ms >= stall_ms || stream->waited_ms >= WAITS_MAX * stall_ms;
+    if (waits && (stream->stalled_ms >= patience->body_ms || drips(stream, patience->body_ms)))
+        return true;
+    return sends && stream->stalled_ms >= patience->write_ms;
 }

@@ -37,3 +37,17 @@ struct holding *holdings_victim(const struct holdings *holdings, const struct ho
         first = first->next;
     return first != &holdings->holders ? container_of(first, struct holding, link) : NULL;
 }
+
+struct holding *holdings_largest(const struct holdings *holdings)
+{
+    struct holding *largest = NULL;
+
+    if (!holdings_are_full(holdings))
+        return NULL;
+    list_each(link, &holdings->holders) {
+        struct holding *holding = container_of(link, struct holding, link);
+        if (largest == NULL || holding->size > largest->size)
+            largest = holding;
+    }
+    return largest;
+}

@@ -33,4 +33,7 @@ bool holdings_are_full(const struct holdings *holdings);
 struct holding *holdings_victim(const struct holdings *holdings,
                                           const struct holding *self);
 
+/* Instead: who keeps the most. NULL: there is room. */
+struct holding *holdings_largest(const struct holdings *holdings);
+
 #endif

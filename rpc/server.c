@@ -1,64 +1,18 @@
-#include "rpc/server.h"
+#include "rpc/server_state.h"
 
 #include "core/base/log.h"
-#include "rpc/call_pool.h"
-#include "rpc/connection.h"
-#include "rpc/listener.h"
 
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* Threads that share nothing but the count of connections: each has its loop,
- * its listener, its connections and its calls. */
+/* Threads that share nothing but what they count: each has its loop, its listener,
+ * its connections and its calls. */
 
 enum {
-    ACTOR_SIZE = 5 + TRANSPORT_PEER_NAME_SIZE, /* longer than with an address */
     THREADS_MAX = 64,
     DRAIN_LOOK_MS = 10,
     DRAIN_PATIENCE_MS = 10 * 1000, /* then the log says what it still waits for */
 };
-
-struct server_thread;
-
-struct server_connection {
-    struct connection_owner owner;
-    struct server_thread *thread;
-    struct connection *connection;
-    struct link link;
-    char actor[ACTOR_SIZE];
-    bool has_called;
-};
-
-struct server_thread {
-    struct rpc_server *server;
-    struct loop *loop;
-    struct listener *listener;
-    struct listener_owner listener_owner;
-    struct call_pool *calls;
-    struct connection_scratch *scratch;
-    struct link connections;
-    struct loop_task start_task, close_task;
-    struct loop_timer drain_timer;
-    int64_t grace_end_ms, warn_ms;
-    bool warned;
-    sem_t closed;
-};
-
-struct rpc_server {
-    struct rpc_server_options options;
-    char address[ADDRESS_TEXT_SIZE];
-    struct server_thread *threads;
-    unsigned thread_count;
-    atomic_uint connection_count;
-};
-
-static int64_t or_default(int64_t value, int64_t if_zero)
-{
-    return value > 0 ? value : if_zero;
-}
 
 static void set_defaults(struct rpc_server_options *options)
 {
@@ -66,118 +20,10 @@ static void set_defaults(struct rpc_server_options *options)
         options->threads = 1;
     if (options->threads > THREADS_MAX)
         options->threads = THREADS_MAX;
-    if (options->message_bytes_max == 0)
-        options->message_bytes_max = 4 << 20;
-    if (options->connections_max == 0)
-        options->connections_max = 10000;
-    if (options->streams_max == 0)
-        options->streams_max = 256;
-    if (options->header_bytes_max == 0)
-        options->header_bytes_max = 16 << 10;
-    options->handshake_timeout_ms = or_default(options->handshake_timeout_ms, 10 * 1000);
-    options->write_timeout_ms = or_default(options->write_timeout_ms, 30 * 1000);
-    options->keepalive_ms = or_default(options->keepalive_ms, 60 * 1000);
-}
-
-/* ---- Connections. ---- */
-
-/* Who calls is known once the handshake is over. */
-static void name_caller(struct server_connection *own)
-{
-    const char *name = connection_peer_name(own->connection);
-
-    own->has_called = true;
-    if (name != NULL)
-        snprintf(own->actor, sizeof own->actor, "cert:%s", name);
-}
-
-static struct stream_user *accept_stream(struct connection_owner *owner, struct stream *stream)
-{
-    struct server_connection *own = container_of(owner, struct server_connection, owner);
-
-    if (!own->has_called)
-        name_caller(own);
-    return call_pool_accept(own->thread->calls, stream, own->actor);
-}
-
-static void forget(struct server_connection *own)
-{
-    atomic_fetch_sub(&own->thread->server->connection_count, 1);
-    list_remove(&own->link);
-    free(own);
-}
-
-static void on_closed(struct connection_owner *owner, const char *reason)
-{
-    struct server_connection *own = container_of(owner, struct server_connection, owner);
-
-    log_event(LOG_DEBUG, "connection closed", LOG_TEXT("peer", own->actor),
-              LOG_TEXT("why", reason));
-    forget(own);
-}
-
-static const struct connection_owner_ops connection_ops = { .accept = accept_stream,
-                                                            .on_closed = on_closed };
-
-static struct connection *open_connection(struct server_connection *own, int fd)
-{
-    const struct rpc_server_options *server = &own->thread->server->options;
-    const struct connection_options options = {
-        .loop = own->thread->loop,
-        .scratch = own->thread->scratch,
-        .limits = { server->handshake_timeout_ms, server->write_timeout_ms, server->keepalive_ms },
-        .h2 = { H2_SERVER, server->streams_max, server->header_bytes_max },
-        .tls = server->tls,
-        .owner = &own->owner,
-    };
-
-    return connection_open(fd, &options);
-}
-
-static void add_connection(struct server_thread *thread, int fd, const struct address *peer)
-{
-    struct server_connection *own = calloc(1, sizeof *own);
-    char text[ADDRESS_TEXT_SIZE];
-
-    if (own == NULL) {
-        atomic_fetch_sub(&thread->server->connection_count, 1);
-        close(fd);
-        return;
-    }
-    own->owner.ops = &connection_ops;
-    own->thread = thread;
-    list_append(&thread->connections, &own->link);
-    address_write(peer, text);
-    snprintf(own->actor, sizeof own->actor, "anonymous@%s", text);
-    own->connection = open_connection(own, fd);
-    if (own->connection == NULL)
-        forget(own);
-}
-
-static void on_accept(struct listener_owner *owner, int fd, const struct address *peer)
-{
-    struct server_thread *thread = container_of(owner, struct server_thread, listener_owner);
-    struct rpc_server *server = thread->server;
-
-    if (atomic_fetch_add(&server->connection_count, 1) >= server->options.connections_max) {
-        atomic_fetch_sub(&server->connection_count, 1);
-        close(fd);
-        return;
-    }
-    add_connection(thread, fd, peer);
+    options->limits = rpc_limits_or_default(&options->limits);
 }
 
 /* ---- Closing, on each thread. ---- */
-
-static void close_connections(struct server_thread *thread)
-{
-    while (link_is_linked(&thread->connections)) {
-        struct server_connection *own =
-            container_of(thread->connections.next, struct server_connection, link);
-        connection_close(own->connection);
-        forget(own);
-    }
-}
 
 /* Methods may hold calls beyond the end of their connections. Their answers
  * come to this loop, so it must stay until they have let go. */
@@ -187,7 +33,7 @@ static void look_whether_drained(struct loop_timer *timer)
     int64_t now_ms = loop_mono_ms();
 
     if (now_ms >= thread->grace_end_ms)
-        close_connections(thread);
+        server_connections_close(thread);
     if (!link_is_linked(&thread->connections) && call_pool_live(thread->calls) == 0) {
         sem_post(&thread->closed);
         return;
@@ -206,8 +52,7 @@ static void begin_closing(struct loop_task *task)
 
     listener_close(thread->listener);
     thread->listener = NULL;
-    list_each_safe(link, &thread->connections)
-        connection_drain(container_of(link, struct server_connection, link)->connection);
+    server_connections_drain(thread);
     thread->drain_timer.fire = look_whether_drained;
     look_whether_drained(&thread->drain_timer);
 }
@@ -228,6 +73,7 @@ static void free_thread(struct server_thread *thread)
     call_pool_free(thread->calls);
     loop_free(thread->loop);
     connection_scratch_free(thread->scratch);
+    server_connections_free(thread);
     sem_destroy(&thread->closed);
 }
 
@@ -258,16 +104,14 @@ static enum err open_thread(struct rpc_server *server, struct server_thread *thr
                             struct address *address, struct why *why)
 {
     thread->server = server;
-    link_init(&thread->connections);
     sem_init(&thread->closed, 0, 0);
-    thread->listener_owner.on_accept = on_accept;
     thread->start_task.run = start_listening;
     thread->loop = loop_new();
     thread->scratch = connection_scratch_new();
     if (thread->loop != NULL)
         thread->calls = call_pool_new(thread->loop, server->options.registry,
-                                      server->options.message_bytes_max);
-    if (thread->calls == NULL || thread->scratch == NULL)
+                                      server->options.limits.message_bytes);
+    if (!server_connections_init(thread) || thread->calls == NULL || thread->scratch == NULL)
         return err_because(why, ERR_UNAVAILABLE, "no memory or descriptors for an I/O thread");
     return listener_open(thread->loop, address, &thread->listener_owner, &thread->listener, why);
 }
@@ -319,6 +163,11 @@ static enum err open_server(struct rpc_server *server, struct why *why)
     return e;
 }
 
+static void write_metrics(struct metrics_source *source, struct metrics_text *text)
+{
+    server_counts_write(&container_of(source, struct rpc_server, metrics)->counts, text);
+}
+
 enum err rpc_server_open(const struct rpc_server_options *options, struct rpc_server **opened,
                          struct why *why)
 {
@@ -328,6 +177,7 @@ enum err rpc_server_open(const struct rpc_server_options *options, struct rpc_se
     if (server == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     server->options = *options;
+    server->metrics.write = write_metrics;
     set_defaults(&server->options);
     server->threads = calloc(server->options.threads, sizeof *server->threads);
     e = server->threads != NULL ? open_server(server, why)
@@ -338,6 +188,11 @@ enum err rpc_server_open(const struct rpc_server_options *options, struct rpc_se
     }
     *opened = server;
     return OK;
+}
+
+struct metrics_source *rpc_server_metrics(struct rpc_server *server)
+{
+    return &server->metrics;
 }
 
 const char *rpc_server_address(const struct rpc_server *server)

@@ -1,9 +1,8 @@
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
+#include "rpc/limits.h"
 #include "rpc/service.h"
-
-#include <stdint.h>
 
 /* A gRPC server on a TCP address: I/O threads with a loop and a listener each
  * (SO_REUSEPORT); a connection lives and dies on one of them. Callers that
@@ -11,6 +10,7 @@
  * others as "anonymous@" and their address. */
 
 struct rpc_server;
+struct metrics_source;
 struct tls_context; /* see rpc/tls.h */
 
 struct rpc_server_options {
@@ -18,13 +18,7 @@ struct rpc_server_options {
     const struct rpc_registry *registry; /* borrowed */
     struct tls_context *tls;             /* borrowed; NULL: plain */
     unsigned threads;                    /* 0: 1 */
-    size_t message_bytes_max;            /* of a request; 0: 4 MiB */
-    unsigned connections_max;            /* 0: 10,000, all threads together */
-    unsigned streams_max;                /* per connection; 0: 256 */
-    size_t header_bytes_max;             /* 0: 16 KiB */
-    int64_t handshake_timeout_ms;        /* TLS, preface and first SETTINGS; 0: 10,000 */
-    int64_t write_timeout_ms;            /* no progress while something waits; 0: 30,000 */
-    int64_t keepalive_ms;                /* 0: 60,000; pings an idle connection */
+    struct rpc_limits limits;
 };
 
 /* Listening when it returns. ERR_UNAVAILABLE names the address and why. */
@@ -33,6 +27,9 @@ MUST_USE enum err rpc_server_open(const struct rpc_server_options *options,
 
 /* "127.0.0.1:43121": the port that was bound. Lent. */
 const char *rpc_server_address(const struct rpc_server *server);
+
+/* Connections and streams, counted. Lent: remove it before the server is closed. */
+struct metrics_source *rpc_server_metrics(struct rpc_server *server);
 
 /* Stops accepting, sends GOAWAY, lets calls end for at most grace_ms, then
  * closes and frees. Blocks. NULL is fine. */

@@ -52,6 +52,9 @@ struct stream_ops {
     /* The user is done with that many bytes of on_data(): the peer may send as
      * many more. */
     void (*consume)(struct stream *stream, size_t size);
+    /* The user keeps so many bytes from now on: of the peer's, or for it to read.
+     * Who makes us keep too many loses streams. */
+    void (*hold)(struct stream *stream, size_t size);
     /* The largest header block that the peer says it takes, as HTTP/2 counts:
      * names, values and 32 bytes for each (RFC 9113, 6.5.2). */
     size_t (*headers_max)(const struct stream *stream);

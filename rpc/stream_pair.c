@@ -108,6 +108,13 @@ static void consume(struct stream *stream, size_t size)
         post(half->pair);
 }
 
+/* Inside a process nobody hoards: whoever is slow is so at the other end. */
+static void hold(struct stream *stream, size_t size)
+{
+    (void)stream;
+    (void)size;
+}
+
 static size_t headers_max(const struct stream *stream)
 {
     (void)stream;
@@ -129,6 +136,7 @@ static const struct stream_ops pair_ops = {
     .send_headers = send_headers,
     .wake = wake,
     .consume = consume,
+    .hold = hold,
     .headers_max = headers_max,
     .leave = leave,
 };

@@ -208,11 +208,11 @@ static struct subchannel_connection *open_connection(struct subchannel *subchann
         .loop = subchannel->options.loop,
         .scratch = subchannel->options.scratch,
         .limits = { .handshake_ms = from->connect_timeout_ms,
-                    .stall_ms = STALL_MS,
+                    .patience = { STALL_MS, STALL_MS, STALL_MS },
                     .keepalive_ms = from->keepalive_ms,
                     .keepalive_timeout_ms = from->keepalive_timeout_ms,
                     .keepalive_without_calls = from->keepalive_without_calls },
-        .h2 = { H2_CLIENT, 0, HEADER_BYTES_MAX },
+        .h2 = { .role = H2_CLIENT, .header_bytes_max = HEADER_BYTES_MAX },
         .tls = subchannel->options.tls,
         .owner = own != NULL ? &own->owner : NULL,
     };

@@ -149,7 +149,7 @@ static void run_bytes(struct client *client, struct bytes input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct h2_options options = { H2_CLIENT, 0, 64 << 10 };
+    const struct h2_options options = { .role = H2_CLIENT, .header_bytes_max = 64 << 10 };
     struct client *client = calloc(1, sizeof *client);
 
     client->loop = loop_new();

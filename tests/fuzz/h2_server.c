@@ -225,6 +225,8 @@ static void send_any(struct connection *c)
 
 static void run_script(struct connection *c)
 {
+    static const struct h2_patience three_s = { 3000, 3000, 3000 };
+
     feed(c, bytes_of(preface, sizeof preface - 1));
     send_frame(c, SETTINGS, 0, 0, bytes_of(NULL, 0));
     while (c->input.size > 0 && !c->over) {
@@ -237,7 +239,7 @@ static void run_script(struct connection *c)
         else if (step < 220)
             send_any(c);
         else if (step < 230)
-            h2_session_sweep(c->session, 1000, 3000);
+            h2_session_sweep(c->session, 1000, &three_s);
         else if (step < 232)
             h2_session_drain(c->session);
         else if (step < 236)
@@ -251,7 +253,11 @@ static void run_script(struct connection *c)
 
 static void open_connection(struct connection *c)
 {
-    const struct h2_options options = { H2_SERVER, 100, 16 << 10 };
+    const struct h2_options options = { .role = H2_SERVER,
+                                        .streams_max = 100,
+                                        .header_bytes_max = 16 << 10,
+                                        .held_bytes_max = 1 << 20,
+                                        .ping_interval_ms = 1000 };
 
     services_init(&c->services);
     c->owner.ops = &owner_ops;

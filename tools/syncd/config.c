@@ -54,7 +54,69 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .least = 64 << 10, .most = 64 << 20, .help = "Largest gRPC request." },
     [SYNCD_RPC_CONNECTIONS_MAX] = {
         .name = "rpc-connections-max", .type = SETTING_NUMBER, .fallback = "10000",
-        .least = 1, .most = 1000000, .help = "gRPC connections at a time." },
+        .least = 1, .most = 1000000,
+        .help = "gRPC connections at a time. When there are more, the one that has been without a"
+                " call the longest is closed." },
+    [SYNCD_RPC_CONNECTIONS_PER_ADDRESS] = {
+        .name = "rpc-connections-per-address", .type = SETTING_NUMBER, .fallback = "0",
+        .most = 1000000,
+        .help = "The same from one address (of IPv6: from one /64); 0 is three quarters of all." },
+    [SYNCD_RPC_STREAMS_MAX] = {
+        .name = "rpc-streams-max", .type = SETTING_NUMBER, .fallback = "256", .least = 1,
+        .most = 100000, .help = "Calls at a time on one gRPC connection." },
+    [SYNCD_RPC_HEADER_BYTES_MAX] = {
+        .name = "rpc-header-bytes-max", .type = SETTING_SIZE, .fallback = "16KiB",
+        .least = 4 << 10, .most = 64 << 10, .help = "Largest headers of a gRPC call." },
+    [SYNCD_RPC_CONNECTION_MEMORY_MAX] = {
+        .name = "rpc-connection-memory-max", .type = SETTING_SIZE, .fallback = "64MiB",
+        .least = 1 << 20, .most = 1LL << 40,
+        .help = "Memory for requests that are not whole and answers that are not read, of one gRPC"
+                " connection. Above it, its largest calls are reset." },
+    [SYNCD_RPC_MEMORY_MAX] = {
+        .name = "rpc-memory-max", .type = SETTING_SIZE, .fallback = "256MiB",
+        .least = 16 << 20, .most = 1LL << 40,
+        .help = "The same of all gRPC connections. When it runs out, the connection that takes the"
+                " most is closed." },
+    [SYNCD_RPC_HANDSHAKE_TIMEOUT] = {
+        .name = "rpc-handshake-timeout", .type = SETTING_DURATION, .fallback = "10s",
+        .least = 100, .most = 600 * SECOND_MS,
+        .help = "In which a new gRPC connection must begin to speak HTTP/2." },
+    [SYNCD_RPC_HEADERS_TIMEOUT] = {
+        .name = "rpc-headers-timeout", .type = SETTING_DURATION, .fallback = "10s", .least = 100,
+        .most = 600 * SECOND_MS, .help = "In which the headers of a call must arrive." },
+    [SYNCD_RPC_BODY_TIMEOUT] = {
+        .name = "rpc-body-timeout", .type = SETTING_DURATION, .fallback = "30s", .least = 100,
+        .most = 600 * SECOND_MS,
+        .help = "In which a request must go on, by 1 KiB at least. All of it must arrive in four"
+                " times as long, besides a second for each KiB." },
+    [SYNCD_RPC_WRITE_TIMEOUT] = {
+        .name = "rpc-write-timeout", .type = SETTING_DURATION, .fallback = "30s", .least = 100,
+        .most = 600 * SECOND_MS,
+        .help = "In which a client must read some of what waits for it: 1 KiB of a call's answer,"
+                " 4 KiB of the connection's." },
+    [SYNCD_RPC_KEEPALIVE] = {
+        .name = "rpc-keepalive", .type = SETTING_DURATION, .fallback = "60s", .least = 100,
+        .most = DAY_MS, .help = "A gRPC client that is silent for so long is asked for a sign." },
+    [SYNCD_RPC_KEEPALIVE_TIMEOUT] = {
+        .name = "rpc-keepalive-timeout", .type = SETTING_DURATION, .fallback = "20s",
+        .least = 100, .most = 600 * SECOND_MS,
+        .help = "If none comes in this time, its connection is closed." },
+    [SYNCD_RPC_PING_INTERVAL_MIN] = {
+        .name = "rpc-ping-interval-min", .type = SETTING_DURATION, .fallback = "5s",
+        .most = DAY_MS,
+        .help = "A gRPC client that pings more often, and gets no answers of calls meanwhile, is"
+                " told too_many_pings and disconnected; 0 is as often as it likes." },
+    [SYNCD_RPC_IDLE_MAX] = {
+        .name = "rpc-idle-max", .type = SETTING_DURATION, .fallback = "30m",
+        .most = 30LL * DAY_MS,
+        .help = "A gRPC connection without a call for so long is closed; 0 is never." },
+    [SYNCD_RPC_AGE_MAX] = {
+        .name = "rpc-age-max", .type = SETTING_DURATION, .fallback = "0", .most = 365LL * DAY_MS,
+        .help = "A gRPC connection that is so old, a tenth more or less, takes no new calls;"
+                " 0 is never." },
+    [SYNCD_RPC_AGE_GRACE] = {
+        .name = "rpc-age-grace", .type = SETTING_DURATION, .fallback = "60s", .least = 100,
+        .most = DAY_MS, .help = "Then so long for its calls to end." },
     [SYNCD_HTTP_CONNECTIONS_MAX] = {
         .name = "http-connections-max", .type = SETTING_NUMBER, .fallback = "1000",
         .least = 1, .most = 1000000,
@@ -252,6 +314,36 @@ static void read_queue(const struct settings *settings, struct queue_options *op
     options->audit_submits = settings_switch(settings, SYNCD_AUDIT_QUEUE);
 }
 
+/* A 0 that says never. */
+static int64_t time_or_never(const struct settings *settings, enum syncd_setting setting)
+{
+    int64_t time_ms = settings_number(settings, setting);
+
+    return time_ms > 0 ? time_ms : -1;
+}
+
+static void read_rpc(const struct settings *settings, struct rpc_limits *limits)
+{
+    limits->message_bytes = (size_t)settings_number(settings, SYNCD_MESSAGE_BYTES_MAX);
+    limits->header_bytes = (size_t)settings_number(settings, SYNCD_RPC_HEADER_BYTES_MAX);
+    limits->connection_bytes = (size_t)settings_number(settings, SYNCD_RPC_CONNECTION_MEMORY_MAX);
+    limits->memory_bytes = (size_t)settings_number(settings, SYNCD_RPC_MEMORY_MAX);
+    limits->connections = (unsigned)settings_number(settings, SYNCD_RPC_CONNECTIONS_MAX);
+    limits->connections_per_address =
+        (unsigned)settings_number(settings, SYNCD_RPC_CONNECTIONS_PER_ADDRESS);
+    limits->streams = (unsigned)settings_number(settings, SYNCD_RPC_STREAMS_MAX);
+    limits->handshake_ms = settings_number(settings, SYNCD_RPC_HANDSHAKE_TIMEOUT);
+    limits->headers_ms = settings_number(settings, SYNCD_RPC_HEADERS_TIMEOUT);
+    limits->body_ms = settings_number(settings, SYNCD_RPC_BODY_TIMEOUT);
+    limits->write_ms = settings_number(settings, SYNCD_RPC_WRITE_TIMEOUT);
+    limits->keepalive_ms = settings_number(settings, SYNCD_RPC_KEEPALIVE);
+    limits->keepalive_timeout_ms = settings_number(settings, SYNCD_RPC_KEEPALIVE_TIMEOUT);
+    limits->ping_interval_ms = time_or_never(settings, SYNCD_RPC_PING_INTERVAL_MIN);
+    limits->idle_ms = time_or_never(settings, SYNCD_RPC_IDLE_MAX);
+    limits->age_ms = time_or_never(settings, SYNCD_RPC_AGE_MAX);
+    limits->age_grace_ms = settings_number(settings, SYNCD_RPC_AGE_GRACE);
+}
+
 static void read_http(const struct settings *settings, struct http_limits *limits)
 {
     limits->connections = (unsigned)settings_number(settings, SYNCD_HTTP_CONNECTIONS_MAX);
@@ -287,13 +379,12 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         .log_format = (enum log_format)settings_choice(settings, SYNCD_LOG_FORMAT),
         .log_level = (enum log_level)settings_choice(settings, SYNCD_LOG_LEVEL),
         .rpc_threads = (unsigned)settings_number(settings, SYNCD_RPC_THREADS),
-        .rpc_connections_max = (unsigned)settings_number(settings, SYNCD_RPC_CONNECTIONS_MAX),
-        .message_bytes_max = (size_t)settings_number(settings, SYNCD_MESSAGE_BYTES_MAX),
         .store_cache_bytes = (size_t)settings_number(settings, SYNCD_STORE_CACHE),
         .store_write_buffer_bytes = (size_t)settings_number(settings, SYNCD_STORE_WRITE_BUFFER),
         .shutdown_grace_ms = settings_number(settings, SYNCD_SHUTDOWN_GRACE),
     };
     read_queue(settings, &config->queue);
+    read_rpc(settings, &config->rpc);
     read_http(settings, &config->http);
     if (config->rpc_threads == 0)
         config->rpc_threads = threads_by_default();
@@ -301,6 +392,9 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         e = check_address(settings, SYNCD_HTTP_LISTEN, why);
     if (e == OK)
         e = check_tls(&config->tls, why);
+    if (e == OK && config->rpc.connection_bytes < 2 * config->rpc.message_bytes)
+        e = err_because(why, ERR_INVALID,
+                        "rpc-connection-memory-max is less than two messages of message-bytes-max");
     if (e == OK && config->queue.backoff_cap_ms < config->queue.backoff_base_ms)
         e = err_because(why, ERR_INVALID, "backoff-cap is less than backoff-base");
     return e;

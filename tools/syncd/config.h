@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/queue.h"
 #include "gateway/limits.h"
+#include "rpc/limits.h"
 #include "rpc/tls.h"
 #include "tools/settings/settings.h"
 
@@ -14,7 +15,12 @@ enum syncd_setting {
     SYNCD_DATA_DIR, SYNCD_RPC_LISTEN, SYNCD_HTTP_LISTEN, SYNCD_INSECURE_LISTEN_ANYWHERE,
     SYNCD_TLS_CERT, SYNCD_TLS_KEY, SYNCD_TLS_CLIENT_CA,
     SYNCD_PORTS_FILE, SYNCD_LOG_FORMAT, SYNCD_LOG_LEVEL, SYNCD_RPC_THREADS,
-    SYNCD_MESSAGE_BYTES_MAX, SYNCD_RPC_CONNECTIONS_MAX, SYNCD_HTTP_CONNECTIONS_MAX,
+    SYNCD_MESSAGE_BYTES_MAX, SYNCD_RPC_CONNECTIONS_MAX, SYNCD_RPC_CONNECTIONS_PER_ADDRESS,
+    SYNCD_RPC_STREAMS_MAX, SYNCD_RPC_HEADER_BYTES_MAX, SYNCD_RPC_CONNECTION_MEMORY_MAX,
+    SYNCD_RPC_MEMORY_MAX, SYNCD_RPC_HANDSHAKE_TIMEOUT, SYNCD_RPC_HEADERS_TIMEOUT,
+    SYNCD_RPC_BODY_TIMEOUT, SYNCD_RPC_WRITE_TIMEOUT, SYNCD_RPC_KEEPALIVE,
+    SYNCD_RPC_KEEPALIVE_TIMEOUT, SYNCD_RPC_PING_INTERVAL_MIN, SYNCD_RPC_IDLE_MAX,
+    SYNCD_RPC_AGE_MAX, SYNCD_RPC_AGE_GRACE, SYNCD_HTTP_CONNECTIONS_MAX,
     SYNCD_HTTP_CONNECTIONS_PER_ADDRESS, SYNCD_HTTP_REQUESTS_PER_CONNECTION,
     SYNCD_HTTP_WATCHES_MAX, SYNCD_HTTP_HEAD_BYTES_MAX, SYNCD_HTTP_BODY_BYTES_MAX,
     SYNCD_HTTP_MEMORY_MAX, SYNCD_HTTP_HEAD_TIMEOUT, SYNCD_HTTP_BODY_TIMEOUT,
@@ -36,9 +42,10 @@ struct syncd_config {               /* text is lent by the settings */
     const char *ports_file;         /* NULL: none */
     enum log_format log_format;
     enum log_level log_level;
-    unsigned rpc_threads, rpc_connections_max;
+    unsigned rpc_threads;
+    struct rpc_limits rpc;
     struct http_limits http;
-    size_t message_bytes_max, store_cache_bytes, store_write_buffer_bytes;
+    size_t store_cache_bytes, store_write_buffer_bytes;
     int64_t shutdown_grace_ms;
     struct queue_options queue;
 };

@@ -131,11 +131,14 @@ static enum err open_server(struct service *service, const struct syncd_config *
         .registry = service->registry,
         .tls = service->tls,
         .threads = config->rpc_threads,
-        .message_bytes_max = config->message_bytes_max,
-        .connections_max = config->rpc_connections_max,
+        .limits = config->rpc,
     };
 
-    return rpc_server_open(&options, &service->server, why);
+    enum err e = rpc_server_open(&options, &service->server, why);
+
+    if (e == OK)
+        metrics_add(service->metrics, rpc_server_metrics(service->server));
+    return e;
 }
 
 static enum err open_gateway(struct service *service, const struct syncd_config *config,
@@ -230,6 +233,8 @@ void service_close(struct service *service, int64_t grace_ms)
         rpc_health_drain(service->health);
         methods_drain(service->methods);
     }
+    if (service->server != NULL)
+        metrics_remove(service->metrics, rpc_server_metrics(service->server));
     rpc_server_close(service->server, left_ms(end_ms));
     gateway_close(service->gateway, left_ms(end_ms));
     close_metrics(service);

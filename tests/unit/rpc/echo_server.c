@@ -47,9 +47,10 @@ int main(int argc, char **argv)
     struct rpc_server_options options = {
         .address = argc > 1 ? argv[1] : "127.0.0.1:0",
         .threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1,
-        .handshake_timeout_ms = from_environment("ECHO_HANDSHAKE_MS"),
-        .write_timeout_ms = from_environment("ECHO_STALL_MS"),
-        .keepalive_ms = from_environment("ECHO_KEEPALIVE_MS"),
+        .limits.handshake_ms = from_environment("ECHO_HANDSHAKE_MS"),
+        .limits.write_ms = from_environment("ECHO_STALL_MS"),
+        .limits.body_ms = from_environment("ECHO_STALL_MS"),
+        .limits.keepalive_ms = from_environment("ECHO_KEEPALIVE_MS"),
     };
     struct rpc_registry *registry = rpc_registry_new();
     struct rpc_health *health = rpc_health_new();

@@ -44,6 +44,9 @@ struct fixture {
     int pongs, settings_acks;
 };
 
+static const struct h2_patience three_s = { 3000, 3000, 3000 },
+                                for_ever = { INT64_MAX, INT64_MAX / 8, INT64_MAX };
+
 static struct stream_user *accept_call(struct h2_owner *owner, struct stream *stream)
 {
     return call_pool_accept(container_of(owner, struct fixture, owner)->calls, stream, "raw");
@@ -58,7 +61,9 @@ static const struct h2_owner_ops owner_ops = { accept_call, ignore, ignore };
 
 static int setup(void **state)
 {
-    const struct h2_options options = { H2_SERVER, 100, 16 << 10 };
+    const struct h2_options options = { .role = H2_SERVER,
+                                        .streams_max = 100,
+                                        .header_bytes_max = 16 << 10 };
     struct fixture *f = calloc(1, sizeof *f);
 
     *state = f;
@@ -555,7 +560,7 @@ static void time_and_data_pay_for_control_frames(void **state)
     headers(f, 1, &(struct request){ .path = "/test.v1.Echo/Collect" }, 0);
     for (int second = 0; second < 100; second++) {
         assert_int_equal(flood(f, NGHTTP2_PING, 0, 0, zeros, 8, 100), 100);
-        h2_session_sweep(f->session, 1000, 1000 * 1000);
+        h2_session_sweep(f->session, 1000, &for_ever);
     }
     for (int i = 0; i < 20000; i++) {
         frame(f, NGHTTP2_DATA, 0, 1, empty_message, sizeof empty_message);
@@ -646,7 +651,7 @@ static void a_stream_that_nobody_reads_is_reset(void **state)
     assert_int_equal(answer_to(f, 1)->data_bytes, 0);
     assert_in_range(f->echo.sent, 1, 4); /* and no more is made than is bounded */
     for (int i = 0; i < 4; i++)
-        h2_session_sweep(f->session, 1000, 3000);
+        h2_session_sweep(f->session, 1000, &three_s);
     take_output(f);
     assert_int_equal(answer_to(f, 1)->reset, NGHTTP2_CANCEL);
     assert_int_equal(f->echo.over, 1);
@@ -660,7 +665,7 @@ static void a_request_that_does_not_go_on_is_reset(void **state)
     headers(f, 1, &(struct request){ 0 }, 0);
     headers(f, 3, &(struct request){ .path = "/test.v1.Echo/Chat" }, 0);
     for (int i = 0; i < 4; i++)
-        h2_session_sweep(f->session, 1000, 3000);
+        h2_session_sweep(f->session, 1000, &three_s);
     take_output(f);
     assert_int_equal(answer_to(f, 1)->reset, NGHTTP2_CANCEL);
     /* A stream of requests may take its time. */
@@ -679,7 +684,7 @@ static void a_request_that_drips_in_is_reset(void **state)
     frame(f, NGHTTP2_DATA, 0, 1, prefix, sizeof prefix);
     while (answer_to(f, 1)->reset == -1 && sweeps++ < 100) {
         frame(f, NGHTTP2_DATA, 0, 1, drop, sizeof drop);
-        h2_session_sweep(f->session, 1000, 3000);
+        h2_session_sweep(f->session, 1000, &three_s);
         take_output(f);
     }
     assert_in_range(sweeps, 4, 20);
@@ -697,7 +702,7 @@ static void half_a_header_block_ends_the_connection(void **state)
     preface(f);
     feed(f, bytes, size / 2);
     for (int i = 0; i < 5; i++)
-        h2_session_sweep(f->session, 1000, 3000);
+        h2_session_sweep(f->session, 1000, &three_s);
     take_output(f);
     assert_int_equal(f->goaway, NGHTTP2_ENHANCE_YOUR_CALM);
     assert_true(h2_session_is_done(f->session));

@@ -133,8 +133,9 @@ static const struct channel_ops memory_ops = {
 static int setup(void **state)
 {
     static struct call_fixture f;
-    const struct h2_options client = { H2_CLIENT, 0, 64 << 10 },
-                            server = { H2_SERVER, 128, 16 << 10 };
+    const struct h2_options client = { .role = H2_CLIENT, .header_bytes_max = 64 << 10 }, server = {
+        .role = H2_SERVER, .streams_max = 128, .header_bytes_max = 16 << 10
+    };
     struct memory_channel *memory = calloc(1, sizeof *memory);
 
     *state = &f;

@@ -200,8 +200,9 @@ static void on_accept(struct listener_owner *owner, int fd, const struct address
     const struct connection_options options = {
         .loop = server->loop,
         .scratch = server->scratch,
-        .limits = { .handshake_ms = 20000, .stall_ms = 20000, .keepalive_ms = 20000 },
-        .h2 = { H2_SERVER, 100, 16 << 10 },
+        .limits = { .handshake_ms = 20000, .patience = { 20000, 20000, 20000 },
+                    .keepalive_ms = 20000 },
+        .h2 = { .role = H2_SERVER, .streams_max = 100, .header_bytes_max = 16 << 10 },
         .owner = &own->owner,
     };
 
