@@ -1,6 +1,8 @@
 // The interop cases by connect-node's gRPC transport:
 //
-//   node connect_client.mjs DESCRIPTORS ADDRESS CASE [CA]
+//   node connect_client.mjs DESCRIPTORS ADDRESS [CA]
+//
+// runs them all and says of each how it went, on a line of its own.
 import assert from "node:assert";
 import fs from "node:fs";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
@@ -8,10 +10,9 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { compressionGzip, createGrpcTransport } from "@connectrpc/connect-node";
 
-const [descriptors, address, name, ca] = process.argv.slice(2);
-const registry = name === "--list"
-  ? null
-  : createFileRegistry(fromBinary(FileDescriptorSetSchema, fs.readFileSync(descriptors)));
+const [descriptors, address, ca] = process.argv.slice(2);
+const registry =
+  createFileRegistry(fromBinary(FileDescriptorSetSchema, fs.readFileSync(descriptors)));
 const requestSizes = [27182, 8, 1828, 45904];
 const responseSizes = [31415, 9, 2653, 58979];
 const special = "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \u{1f608}\t\n";
@@ -196,13 +197,16 @@ const cases = {
   },
 };
 
-if (name === "--list") {
-  console.log(Object.keys(cases).join("\n"));
-} else {
-  cases[name](open()).then(
-    () => process.exit(0),
-    (error) => {
-      console.error(error);
-      process.exit(1);
-    });
+async function main() {
+  for (const [name, run] of Object.entries(cases)) {
+    try {
+      await run(open());
+      console.log(`ok ${name}`);
+    } catch (error) {
+      console.log(`failed ${name} ${JSON.stringify(String(error.stack))}`);
+    }
+  }
+  process.exit(0);
 }
+
+main();

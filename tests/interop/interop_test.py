@@ -83,12 +83,34 @@ class InteropTest(unittest.TestCase):
         tls = ["--tls-cert", pair[0], "--tls-key", pair[1]] if pair else []
         return [program("interop_server"), "--descriptors", DESCRIPTORS, *tls]
 
-    def run_program(self, arguments, **environment):
+    def run_program(self, arguments, environment=None):
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE_S,
                               cwd=NPM if os.path.isdir(NPM) else None,
-                              env={**os.environ, **environment}, check=False)
+                              env={**os.environ, **(environment or {})}, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
+
+
+class ManyCases(InteropTest):
+    """A client that runs all cases in one process, for it is slow to start: each
+    with "ok NAME" or "failed NAME WHY" in what it prints."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.reports = {}
+
+    def report(self, port, ca):
+        if ca not in self.reports:
+            printed = self.run_program(*self.client_command(port, ca))
+            self.reports[ca] = dict(
+                (line.split(" ", 2)[1], line) for line in printed.splitlines()
+                if line.startswith(("ok ", "failed ")))
+        return self.reports[ca]
+
+    def run_case(self, name, port, ca):
+        line = self.report(port, ca).get(name, "it did not run")
+        self.assertEqual(line, "ok " + name, line.replace("\\n", "\n"))
 
 
 # ---- Clients against our server. ----
@@ -114,30 +136,31 @@ class Grpcio(InteropTest):
             client.close()
 
 
-class Ruby(InteropTest):
+class Ruby(ManyCases):
     cases = RUBY_CASES
 
-    def run_case(self, name, port, ca):
+    @staticmethod
+    def client_command(port, ca):
         roots = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": ca} if ca else {}
-        self.run_program(["ruby", gem_file("client.rb"), "--server_host=localhost",
-                          f"--server_port={port}", f"--use_tls={'true' if ca else 'false'}",
-                          f"--test_case={name}"], **roots)
+        return ["ruby", os.path.join(HERE, "ruby_client.rb"), gem_file("client.rb"), "localhost",
+                str(port), "true" if ca else "false", *RUBY_CASES], roots
 
 
-class GrpcJs(InteropTest):
+class GrpcJs(ManyCases):
     cases = CASES
 
-    def run_case(self, name, port, ca):
-        self.run_program(["node", "js_client.js", PROTOS, f"localhost:{port}", name]
-                         + ([ca] if ca else []))
+    @staticmethod
+    def client_command(port, ca):
+        return (["node", "js_client.js", PROTOS, f"localhost:{port}", *([ca] if ca else [])],)
 
 
-class Connect(InteropTest):
+class Connect(ManyCases):
     cases = [name for name in CASES if name != "channel_soak"]
 
-    def run_case(self, name, port, ca):
-        self.run_program(["node", "connect_client.mjs", DESCRIPTORS, f"localhost:{port}", name]
-                         + ([ca] if ca else []))
+    @staticmethod
+    def client_command(port, ca):
+        return (["node", "connect_client.mjs", DESCRIPTORS, f"localhost:{port}",
+                 *([ca] if ca else [])],)
 
 
 class Buf(InteropTest):
