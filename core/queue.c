@@ -32,6 +32,7 @@ void queue_options_default(struct queue_options *options)
         .keep_failed_ms = 30 * DAY_MS,
         .keep_runs = 1000,
         .keep_audit_ms = 90 * DAY_MS,
+        .disk_free_min_bytes = 512 << 20,
     };
 }
 
@@ -188,6 +189,13 @@ void queue_handle_posted(struct queue *queue)
     }
 }
 
+static bool is_degraded(const struct queue *queue)
+{
+    struct store_stats stats = queue->deps.store->ops->stats(queue->deps.store);
+
+    return queue->failing || stats.free_bytes < queue->options.disk_free_min_bytes;
+}
+
 static void handle_service_info(struct queue *queue, struct request *request)
 {
     struct service_info *info = &container_of(request, struct service_info_request, base)->info;
@@ -200,6 +208,7 @@ static void handle_service_info(struct queue *queue, struct request *request)
         .cancelled = queue->totals.cancelled,
         .uptime_ms = queue->mono_ms - queue->opened_mono_ms,
         .draining = queue->draining,
+        .degraded = is_degraded(queue),
     };
     answer(queue, request, OK);
 }

@@ -45,6 +45,7 @@ struct queue_options {
     int64_t keep_failed_ms;      /* 30 days */
     uint32_t keep_runs;          /* 1,000 completed and cancelled ones of each name */
     int64_t keep_audit_ms;       /* 90 days */
+    uint64_t disk_free_min_bytes;    /* with less the service is degraded: 512 MiB */
     bool audit_submits;          /* off: a job itself keeps who queued it, and when */
 };
 
@@ -313,7 +314,8 @@ struct report_request {
 struct service_info {
     uint64_t active, queued, completed, failed, cancelled;
     int64_t uptime_ms;
-    bool draining, degraded;
+    bool draining;
+    bool degraded;               /* the last turn could not be stored, or the disk is nearly full */
 };
 
 struct service_info_request {

@@ -154,6 +154,7 @@ struct queue {
     bool watched, changed_unseen;        /* somebody follows events; some were not put together */
     bool loaded;                         /* the caches agree with the store */
     bool broken;                         /* they cannot until it is opened anew */
+    bool failing;                        /* a turn has failed, and nothing was stored since */
 
     struct meta meta;
     bool meta_dirty;

@@ -202,6 +202,7 @@ static void fail_open(struct queue *queue, enum err e, const struct why *why)
 {
     list_splice(&queue->answers, &queue->late_answers);
     log_event(LOG_ERROR, "turn failed", LOG_TEXT("error", why->text), LOG_TEXT("kind", err_text(e)));
+    queue->failing = true;
     txn_drop(queue->txn);
     keep_stored_controls(queue);
     purge_failed(queue);
@@ -402,6 +403,7 @@ void queue_settle(struct queue *queue, enum err e, const struct why *why)
     assert(sealed->turn != 0);
     txn_settle(queue->txn);
     if (e == OK) {
+        queue->failing = false;
         settle_well(queue);
         return;
     }

@@ -71,6 +71,7 @@ struct store_stats {
     uint64_t commits;       /* durable ones; each is one fsync of the log */
     uint64_t written_bytes; /* keys and values */
     bool uncertain;         /* a commit returned ERR_UNCERTAIN */
+    uint64_t free_bytes;    /* of the disk; UINT64_MAX: unknown */
 };
 
 struct store;

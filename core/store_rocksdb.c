@@ -225,15 +225,20 @@ static uint64_t fill_batch(struct rocks *rocks, const struct store_write *writes
     return bytes;
 }
 
-/* A full disk noticed before the write is an ordinary refusal; noticed by it,
- * an uncertain outcome. The reserve also lets compaction free space again. */
-static bool has_room(const struct rocks *rocks, uint64_t bytes)
+static uint64_t free_bytes(const struct rocks *rocks)
 {
     struct statvfs disk;
 
     if (rocks->directory == NULL || statvfs(rocks->directory, &disk) != 0)
-        return true;
-    return (uint64_t)disk.f_bavail * disk.f_frsize >= RESERVE_BYTES + 2 * bytes;
+        return UINT64_MAX;
+    return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+/* A full disk noticed before the write is an ordinary refusal; noticed by it,
+ * an uncertain outcome. The reserve also lets compaction free space again. */
+static bool has_room(const struct rocks *rocks, uint64_t bytes)
+{
+    return free_bytes(rocks) >= RESERVE_BYTES + 2 * bytes;
 }
 
 /* A batch keeps its memory for the next one, but not that of a giant. */
@@ -318,7 +323,7 @@ static struct store_stats rocks_stats(struct store *store)
     struct rocks *rocks = rocks_of(store);
 
     return (struct store_stats){ atomic_load(&rocks->commits), atomic_load(&rocks->written_bytes),
-                                 atomic_load(&rocks->uncertain) };
+                                 atomic_load(&rocks->uncertain), free_bytes(rocks) };
 }
 
 /* ---- opening and closing ---- */

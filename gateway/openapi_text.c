@@ -54,7 +54,7 @@ static const struct api_field fields[] = {
 
     { "GetServiceInfoResponse.version", .text = "Version of the service" },
     { "GetServiceInfoResponse.status",
-      .text = "active, degraded (storage is failing) or draining" },
+      .text = "active, degraded (storage is failing, or the disk nearly full) or draining" },
     { "GetServiceInfoResponse.activeJobs", .text = "Jobs that a worker holds" },
     { "GetServiceInfoResponse.completedJobs", .text = "Jobs that have ever been completed" },
     { "GetServiceInfoResponse.failedJobs", .text = "Jobs that have ever failed" },

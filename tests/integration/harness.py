@@ -121,7 +121,8 @@ class Sync:
         return os.path.join(self.directory, "worker", org + ".db")
 
     def ask(self, method, path, body=None, org="acme", headers=None):
-        """One request to the JSON API: (status, parsed answer)."""
+        """One request to the JSON API: (status, parsed answer). What its headers
+        were is in self.headers."""
         host, port = self.http.rsplit(":", 1)
         connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
         sent = dict(headers or {})
@@ -133,6 +134,7 @@ class Sync:
         connection.request(method, path, body, sent)
         answer = connection.getresponse()
         text = answer.read()
+        self.headers = {name.lower(): value for name, value in answer.getheaders()}
         connection.close()
         return answer.status, json.loads(text) if text else None
 

@@ -512,7 +512,8 @@ void fake_store_init(struct fake_store *store)
     static const struct store_ops ops = { fake_commit, fake_snapshot, fake_backup,
                                           fake_forget, fake_stats,    fake_close };
 
-    *store = (struct fake_store){ .base = { &ops, { &reader_ops } } };
+    *store = (struct fake_store){ .base = { &ops, { &reader_ops } },
+                                    .stats.free_bytes = UINT64_MAX };
     pthread_mutex_init(&store->lock, NULL);
 }
 

@@ -222,6 +222,10 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
     [SYNCD_AUDIT_QUEUE] = {
         .name = "audit-queue", .type = SETTING_SWITCH,
         .help = "An audit entry for each queued job, too. The job itself tells who queued it." },
+    [SYNCD_DISK_FREE_MIN] = {
+        .name = "disk-free-min", .type = SETTING_SIZE, .fallback = "512MiB",
+        .help = "With less free on the disk of data-dir, the service calls itself degraded. With"
+                " less than 64MiB it changes nothing any more." },
     [SYNCD_SHUTDOWN_GRACE] = {
         .name = "shutdown-grace", .type = SETTING_DURATION, .fallback = "10s",
         .most = 600 * SECOND_MS,
@@ -311,6 +315,7 @@ static void read_queue(const struct settings *settings, struct queue_options *op
     options->keep_failed_ms = settings_number(settings, SYNCD_KEEP_FAILED);
     options->keep_runs = (uint32_t)settings_number(settings, SYNCD_KEEP_RUNS);
     options->keep_audit_ms = settings_number(settings, SYNCD_KEEP_AUDIT);
+    options->disk_free_min_bytes = (uint64_t)settings_number(settings, SYNCD_DISK_FREE_MIN);
     options->audit_submits = settings_switch(settings, SYNCD_AUDIT_QUEUE);
 }
 

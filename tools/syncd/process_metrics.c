@@ -19,6 +19,9 @@ static void write_store(struct engine *engine, struct metrics_text *text)
     metrics_value(text, METRIC_GAUGE, "sync_store_failed",
                   "1 after a write of which nobody knows whether it is on the disk.",
                   engine_has_failed(engine));
+    if (stats.free_bytes != UINT64_MAX)
+        metrics_value(text, METRIC_GAUGE, "sync_store_disk_free_bytes",
+                      "What is left on its disk.", stats.free_bytes);
 }
 
 static void write_workers(struct engine *engine, struct metrics_text *text)
