@@ -20,17 +20,19 @@ def count(case):
     bad = set(re.findall(r"^\[  FAILED  \] (?!\d+ test\(s\))(\S+)", text, re.M))
     ran = re.search(r"^Ran (\d+) tests? in ", text, re.M)
     wrong = [name for name in re.findall(r"^(?:FAIL|ERROR): (\S+)", text, re.M) if ran]
+    skipped = re.search(r"^(?:OK|FAILED) \(.*\bskipped=(\d+)", text, re.M) if ran else None
+    skipped = int(skipped.group(1)) if skipped else 0
     if ran:
         bad |= set(wrong)
-        ok = max(int(ran.group(1)) - len(wrong), 0)
+        ok = max(int(ran.group(1)) - len(wrong) - skipped, 0)
     status = case.get("status")
     if case.find("skipped") is not None and status != "fail":
         return 0, 0, 1
     if status == "run":
-        return max(ok, 1), 0, 0
+        return max(ok, 0 if skipped else 1), 0, skipped
     for name in sorted(bad) or [status]:
         print(f"  failed: {case.get('name')}: {name}", file=sys.stderr)
-    return ok, max(len(bad), 1), 0
+    return ok, max(len(bad), 1), skipped
 
 
 def main():

@@ -4,9 +4,9 @@ text and over TLS:
 
     interop_test.py WHICH BIN DESCRIPTORS PROTOS NPM_FOLDER
 
-WHICH is a client, to be tried against our server (ours, grpcio, ruby, grpc_js,
-connect, buf), or a foreign server that our client is tried against
-(grpcio_server, ruby_server, grpc_js_server)."""
+WHICH is a client, to be tried against our server (ours, grpcio, grpc_go, ruby,
+grpc_js, connect, buf), or a foreign server that our client is tried against
+(grpcio_server, grpc_go_server, ruby_server, grpc_js_server)."""
 import glob
 import json
 import os
@@ -136,6 +136,15 @@ class Grpcio(InteropTest):
             client.close()
 
 
+class GrpcGo(InteropTest):
+    """It compresses whole calls or none, and never says what it accepts."""
+    cases = [name for name in CASES if not name.startswith("server_compressed")] + [
+        "server_does_not_compress_for_who_accepts_nothing", "a_hundred_calls_at_once"]
+
+    def run_case(self, name, port, ca):
+        self.run_program([program("interop_go"), f"localhost:{port}", name] + ([ca] if ca else []))
+
+
 class Ruby(ManyCases):
     cases = RUBY_CASES
 
@@ -229,6 +238,16 @@ class GrpcioServer(OurClient):
         return [PYTHON, os.path.join(HERE, "grpcio_server.py"), DESCRIPTORS, *(pair or [])]
 
 
+class GrpcGoServer(OurClient):
+    is_ours = False
+    unknown = {name: "this grpc-go does not choose compression, nor tell of it, at a server"
+               for name in CASES if "compressed" in name}
+
+    @staticmethod
+    def server_command(pair):
+        return [program("interop_go"), "--server", *(pair or [])]
+
+
 class GrpcJsServer(OurClient):
     is_ours = False
     unknown = {name: "grpc-js does not choose compression, nor tell of it, at a server"
@@ -268,14 +287,17 @@ def add_tests(chosen):
 
 
 def main():
-    chosen = {"ours": OurClient, "grpcio": Grpcio, "ruby": Ruby, "grpc_js": GrpcJs,
-              "connect": Connect, "buf": Buf, "grpcio_server": GrpcioServer,
-              "ruby_server": RubyServer, "grpc_js_server": GrpcJsServer}[WHICH]
+    chosen = {"ours": OurClient, "grpcio": Grpcio, "grpc_go": GrpcGo, "ruby": Ruby,
+              "grpc_js": GrpcJs, "connect": Connect, "buf": Buf, "grpcio_server": GrpcioServer,
+              "grpc_go_server": GrpcGoServer, "ruby_server": RubyServer, "grpc_js_server": GrpcJsServer}[WHICH]
     if WHICH.startswith("grpcio"):
         try:
             import grpc
         except ImportError as missing:
             skip_all(f"{missing} (apt-get install python3-grpcio)")
+    elif WHICH.startswith("grpc_go"):
+        if not os.path.exists(program("interop_go")):
+            skip_all("no grpc-go (apt-get install golang-go golang-google-grpc-dev)")
     elif WHICH.startswith("ruby"):
         gem_file("client.rb")
     elif WHICH != "ours":
