@@ -1,17 +1,22 @@
 // Queues, watches, leases and completes jobs, and lists the services, with
-// @grpc/grpc-js. Usage: grpc_js_client.js ADDRESS PROTO_FOLDER
+// @grpc/grpc-js. Usage: grpc_js_client.js ADDRESS PROTO_FOLDER [CERTIFICATES]
+// CERTIFICATES: the folder with what both sides show each other over TLS.
 'use strict';
 const assert = require('node:assert');
+const fs = require('node:fs');
 const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
 
-const [address, protos] = process.argv.slice(2);
+const [address, protos, certificates] = process.argv.slice(2);
 const api = grpc.loadPackageDefinition(loader.loadSync(
   ['sync/v1/sync.proto', 'sync/v1/worker.proto', 'grpc/health/v1/health.proto',
     'grpc/reflection/v1/reflection.proto'].map((file) => path.join(protos, file)),
   { includeDirs: [protos], enums: String, longs: Number, defaults: true, oneofs: true }));
-const credentials = grpc.credentials.createInsecure();
+const credentials = certificates === undefined
+  ? grpc.credentials.createInsecure()
+  : grpc.credentials.createSsl(...['ca.pem', 'alice.key', 'alice.pem'].map(
+    (file) => fs.readFileSync(path.join(certificates, file))));
 const sync = new api.sync.v1.SyncService(address, credentials);
 const worker = new api.sync.v1.WorkerService(address, credentials);
 const health = new api.grpc.health.v1.Health(address, credentials);

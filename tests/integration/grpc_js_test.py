@@ -1,5 +1,6 @@
-"""@grpc/grpc-js against the server; installed by npm into the build tree. Only
-where npm cannot install it, the test is skipped.
+"""@grpc/grpc-js against the server, in plain text and with certificates on both
+sides; installed by npm into the build tree. Only where npm cannot install it, the
+test is skipped.
 
 usage: grpc_js_test.py PROTO_FOLDER WORKING_FOLDER
 """
@@ -8,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import harness
 
@@ -29,15 +31,27 @@ def install(folder):
     return None if done.returncode == 0 else done.stderr
 
 
+def ask(folder, protos, *certificates, flags=()):
+    with harness.Sync(*flags) as server:
+        return subprocess.run(["node", "grpc_js_client.js", server.rpc, protos, *certificates],
+                              cwd=folder, timeout=240, check=False).returncode
+
+
+def ask_over_tls(folder, protos):
+    with tempfile.TemporaryDirectory(prefix="sync-tls-") as made:
+        subprocess.run([harness.program("make_certificates"), made], check=True)
+        own = [os.path.join(made, name) for name in ("server.pem", "server.key", "ca.pem")]
+        return ask(folder, protos, made, flags=("--tls-cert", own[0], "--tls-key", own[1],
+                                                "--tls-client-ca", own[2]))
+
+
 def main():
     protos, folder = sys.argv[1:3]
     problem = install(folder)
     if problem is not None:
         print(f"skipped: npm cannot install @grpc/grpc-js:\n{problem}")
         sys.exit(SKIPPED)
-    with harness.Sync() as server:
-        status = subprocess.run(["node", "grpc_js_client.js", server.rpc, protos], cwd=folder,
-                                timeout=240, check=False).returncode
+    status = ask(folder, protos) or ask_over_tls(folder, protos)
     sys.exit(status)
 
 

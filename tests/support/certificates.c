@@ -59,19 +59,30 @@ static bool add_extension(X509 *cert, X509 *authority, int which, const char *va
     return added == 1;
 }
 
+/* As authorities must: not to be guessed. */
+static bool number(X509 *cert)
+{
+    BIGNUM *serial = BN_new();
+    bool numbered = serial != NULL &&
+                    BN_rand(serial, 127, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+                    BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) != NULL;
+
+    BN_free(serial);
+    return numbered;
+}
+
 static bool fill(X509 *cert, const struct wanted *wanted, EVP_PKEY *key, X509 *authority)
 {
-    static long serial = 1000;
     X509_NAME *subject = X509_get_subject_name(cert);
     const char *constraint = wanted->authority == NULL ? "critical,CA:true" : "critical,CA:false";
 
     if (wanted->common_name != NULL)
         X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
                                    (const unsigned char *)wanted->common_name, -1, -1, 0);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), serial++);
     X509_gmtime_adj(X509_getm_notBefore(cert), wanted->from_day * DAY_S);
     X509_gmtime_adj(X509_getm_notAfter(cert), wanted->to_day * DAY_S);
-    return X509_set_version(cert, X509_VERSION_3) == 1 && X509_set_pubkey(cert, key) == 1 &&
+    return number(cert) && X509_set_version(cert, X509_VERSION_3) == 1 &&
+           X509_set_pubkey(cert, key) == 1 &&
            X509_set_issuer_name(cert, X509_get_subject_name(authority)) == 1 &&
            add_extension(cert, authority, NID_basic_constraints, constraint) &&
            add_extension(cert, authority, NID_ext_key_usage, wanted->usage) &&
