@@ -160,6 +160,95 @@ static void a_worker_that_does_not_let_go_loses_the_run_after_the_grace(void **s
     assert_int_equal(leased(f).epoch, held.epoch + 1);
 }
 
+static void the_grace_is_what_the_setting_says(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct lease_name held;
+    run_id id;
+
+    f->options.pause_grace_ms = 7000;
+    crash(f);
+    id = submitted(f, "a");
+    held = leased(f);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    pass(f, 6999);
+    assert_int_equal(run_now(f, id).state, RUN_PAUSING);
+    assert_int_equal(checkpoint(f, held, "in time"), OK);
+    pass(f, 1);
+    assert_int_equal(run_now(f, id).state, RUN_PAUSED);
+    assert_int_equal(release(f, held), ERR_STALE);
+}
+
+static enum directive report(struct queue_fixture *f, enum report_kind kind, struct lease_name held)
+{
+    struct report_request req = { .kind = kind,
+                                  .lease = held,
+                                  .checkpoint = bytes_of_text("page 1") };
+
+    assert_int_equal(ask(f, &req.base, QUEUE_REPORT), OK);
+    return req.directive;
+}
+
+static void the_worker_learns_of_a_pause_from_the_answer_to_every_report(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct lease_name held;
+
+    (void)submitted(f, "a");
+    held = leased(f);
+    assert_int_equal(heartbeat(f, held), DIRECTIVE_GO_ON);
+    assert_int_equal(report(f, REPORT_PROGRESS, held), DIRECTIVE_GO_ON);
+    assert_int_equal(report(f, REPORT_CHECKPOINT, held), DIRECTIVE_GO_ON);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    assert_int_equal(heartbeat(f, held), DIRECTIVE_PAUSE_IT);
+    assert_int_equal(report(f, REPORT_PROGRESS, held), DIRECTIVE_PAUSE_IT);
+    assert_int_equal(report(f, REPORT_CHECKPOINT, held), DIRECTIVE_PAUSE_IT);
+    assert_int_equal(control(f, CONTROL_CANCEL, "a", NULL), OK);
+    assert_int_equal(heartbeat(f, held), DIRECTIVE_CANCEL_IT);
+    assert_int_equal(report(f, REPORT_PROGRESS, held), DIRECTIVE_CANCEL_IT);
+    assert_int_equal(report(f, REPORT_CHECKPOINT, held), DIRECTIVE_CANCEL_IT);
+}
+
+static void no_retry_of_a_paused_sync_is_handed_out(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+    struct assignment job;
+
+    assert_int_equal(fail_with(f, leased(f), FAILURE_TRANSIENT, NULL), OK);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    pass(f, 3600 * 1000);
+    crash(f);
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    assert_int_equal(leased(f).id, id);
+}
+
+static void time_spent_paused_counts_neither_in_durations_nor_in_retries(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct view view = { &f->store.base.reader, f->board, f->mem };
+    struct run_spec spec = a_spec("a");
+    struct sync_view sync;
+
+    spec.retries_max = 0; /* the first failed attempt would be the last */
+    assert_int_equal(submit(f, &spec, NULL), OK);
+    for (int i = 0; i < 25; i++) { /* more than the hard cap of attempts */
+        struct lease_name held = leased(f);
+
+        pass(f, 1000);
+        assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+        assert_int_equal(release(f, held), OK);
+        pass(f, 3600 * 1000);
+        assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    }
+    pass(f, 500); /* nor does it count that it waits */
+    assert_int_equal(complete(f, leased(f)), OK);
+    assert_int_equal(view_sync(&view, ORG, bytes_of_text("a"), &sync, &f->why), OK);
+    assert_int_equal(sync.completed, 1);
+    assert_int_equal(sync.mean_duration_ms, 25000);
+}
+
 static void a_cancelled_run_ends_with_its_lease_at_the_latest(void **state)
 {
     struct queue_fixture *f = *state;
@@ -254,6 +343,10 @@ int main(void)
         TEST(while_its_first_run_is_being_cancelled_a_sync_can_be_paused),
         TEST(a_cancel_by_name_stays_with_the_run_that_is_being_cancelled),
         TEST(a_worker_that_does_not_let_go_loses_the_run_after_the_grace),
+        TEST(the_grace_is_what_the_setting_says),
+        TEST(the_worker_learns_of_a_pause_from_the_answer_to_every_report),
+        TEST(no_retry_of_a_paused_sync_is_handed_out),
+        TEST(time_spent_paused_counts_neither_in_durations_nor_in_retries),
         TEST(a_cancelled_run_ends_with_its_lease_at_the_latest),
         TEST(a_pause_may_wait_until_the_worker_has_let_go),
         TEST(resume_finds_a_waiting_worker_in_the_same_step),

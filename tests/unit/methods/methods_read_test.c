@@ -72,6 +72,38 @@ static void an_organisation_lists_its_live_jobs_before_the_ended_ones(void **sta
     assert_non_null(info->sync_status->last_sync);
 }
 
+static void end_jobs(struct methods_fixture *f, int count)
+{
+    char name[32];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "ended-%d", i);
+        queue_job(f, name);
+        complete_lease(f, lease_jobs(f, 1)->jobs[0]->lease);
+    }
+}
+
+static void an_organisation_lists_two_hundred_live_jobs_and_the_fifty_newest_ended_ones(void **state)
+{
+    struct methods_fixture *f = *state;
+    Sync__V1__GetOrgInfoResponse *info;
+    char name[32];
+
+    end_jobs(f, 55);
+    for (int i = 0; i < 205; i++) {
+        snprintf(name, sizeof name, "live-%d", i);
+        queue_job(f, name);
+    }
+    info = org_info(f);
+    assert_int_equal(info->n_sync_jobs, 250);
+    assert_string_equal(info->sync_jobs[0]->name, "live-204");
+    assert_string_equal(info->sync_jobs[199]->name, "live-5");
+    assert_string_equal(info->sync_jobs[200]->name, "ended-54");
+    assert_string_equal(info->sync_jobs[249]->name, "ended-5");
+    assert_int_equal(info->sync_status->queued_jobs, 205);
+    assert_int_equal(info->sync_status->completed_jobs, 55);
+}
+
 static void an_unknown_job_and_a_wrong_id_are_told_apart(void **state)
 {
     struct methods_fixture *f = *state;
@@ -245,6 +277,7 @@ int main(void)
         TEST(the_service_tells_its_version_its_state_and_its_uptime),
         TEST(an_organisation_that_nobody_used_is_empty_and_no_error),
         TEST(an_organisation_lists_its_live_jobs_before_the_ended_ones),
+        TEST(an_organisation_lists_two_hundred_live_jobs_and_the_fifty_newest_ended_ones),
         TEST(an_unknown_job_and_a_wrong_id_are_told_apart),
         TEST(pages_of_jobs_follow_each_other_without_gap),
         TEST(lists_are_narrowed_by_status_name_type_and_time),
