@@ -36,6 +36,8 @@ char *build_run_id(struct builder *builder, run_id id);
 /* NULL for 0, which is "absent" in core. */
 Google__Protobuf__Timestamp *build_time(struct builder *builder, int64_t time_ms);
 Google__Protobuf__Duration *build_duration(struct builder *builder, int64_t ms);
+/* "5d 12h 30m": always all three. NULL if the memory is full. */
+char *build_uptime(struct builder *builder, int64_t ms);
 
 /* A protobuf-c allocator over an arena; nothing is freed one by one. */
 ProtobufCAllocator arena_allocator(struct arena *mem);

@@ -50,6 +50,16 @@ char *build_text(struct builder *builder, struct bytes text)
     return copy != NULL ? copy : empty;
 }
 
+char *build_uptime(struct builder *builder, int64_t ms)
+{
+    long long minutes = ms / 60000;
+    char *text = arena_printf(builder->mem, "%lldd %lldh %lldm", minutes / (24 * 60),
+                              minutes / 60 % 24, minutes % 60);
+
+    builder->full |= text == NULL;
+    return text;
+}
+
 ProtobufCBinaryData build_binary(struct builder *builder, struct bytes bytes)
 {
     ProtobufCBinaryData data = { 0, NULL };

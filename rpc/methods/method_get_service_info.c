@@ -17,17 +17,6 @@ static const char *status_of(const struct method_call *m)
     return info->degraded || engine_has_failed(m->methods->engine) ? "degraded" : "active";
 }
 
-/* "5d 12h 30m": always all three. */
-static char *build_uptime(struct builder *builder, int64_t uptime_ms)
-{
-    long long minutes = uptime_ms / 60000;
-    char *text = arena_printf(builder->mem, "%lldd %lldh %lldm", minutes / (24 * 60),
-                              minutes / 60 % 24, minutes % 60);
-
-    builder->full |= text == NULL;
-    return text;
-}
-
 static void *reply(struct method_call *m, struct builder *builder)
 {
     const struct service_info *info = &m->core.service_info.info;

@@ -177,6 +177,25 @@ class LifeTest(unittest.TestCase):
             self.assertIn("completed", answer["message"])
             self.assertIn(verb, answer["message"])
 
+    def test_a_name_in_a_path_is_decoded_once_and_case_counts(self):
+        queued = self.queue("Orders")
+        self.assertEqual(self.ok("POST", "/sync/pause/%4Frders")["job"]["id"], queued["id"])
+        self.assertEqual(self.ask("POST", "/sync/pause/orders")[0], 404)
+        self.assertEqual(self.ask("POST", "/sync/pause/%254Frders")[0], 400)
+
+    def test_with_a_free_worker_slot_a_job_starts_now_and_says_why(self):
+        self.queue("first")
+        leased = self.client.lease(["one"])   # it has more slots, and is expected back
+        self.client.worker("CompleteJob", worker_pb2.CompleteJobRequest(lease=leased.lease))
+        second = self.queue("second")
+        self.assertLess(second["estimate"]["low"], second["estimate"]["high"] + "~")
+        self.assertEqual(second["estimate"]["basis"], "idle_worker")
+        self.assertTrue(second["estimatedStart"].endswith("Z"))
+        self.ok("POST", "/sync/pause/second")
+        for shown in self.everywhere(second["id"]):
+            self.assertNotIn("estimatedStart", shown)
+            self.assertNotIn("estimatedCompletion", shown)
+
     def test_a_body_of_one_mebibyte_is_taken_and_a_byte_more_is_not(self):
         status, answer = self.ask("POST", "/sync/queue", of_size("large", MIB),
                                   headers={"content-type": "application/json"})

@@ -297,6 +297,25 @@ static void a_pause_may_wait_until_the_worker_has_let_go(void **state)
     assert_int_equal(ask(f, &again.base, QUEUE_CONTROL), ERR_INVALID);
 }
 
+static void a_cancel_may_wait_until_the_worker_has_let_go(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct control_request req = {
+        .verb = CONTROL_CANCEL, .org = ORG, .name = bytes_of_text("a"), .wait_ms = 30000
+    };
+    struct lease_name held;
+
+    (void)submitted(f, "a");
+    held = leased(f);
+    ask_later(f, &req.base, QUEUE_CONTROL);
+    assert_false(is_answered(&req.base));
+    assert_int_equal(run_now(f, held.id).state, RUN_CANCELLING);
+    assert_int_equal(release(f, held), OK);
+    assert_true(is_answered(&req.base));
+    assert_int_equal(req.base.result, OK);
+    assert_int_equal(req.info.run.state, RUN_CANCELLED);
+}
+
 static void resume_finds_a_waiting_worker_in_the_same_step(void **state)
 {
     struct queue_fixture *f = *state;
@@ -349,6 +368,7 @@ int main(void)
         TEST(time_spent_paused_counts_neither_in_durations_nor_in_retries),
         TEST(a_cancelled_run_ends_with_its_lease_at_the_latest),
         TEST(a_pause_may_wait_until_the_worker_has_let_go),
+        TEST(a_cancel_may_wait_until_the_worker_has_let_go),
         TEST(resume_finds_a_waiting_worker_in_the_same_step),
         TEST(a_backoff_that_was_paused_away_does_not_cut_the_next_one_short),
     };

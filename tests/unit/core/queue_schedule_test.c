@@ -76,6 +76,25 @@ static void answers_carry_the_next_five_runs(void **state)
     assert_int_equal(info.next_runs_ms[4], FIXTURE_START_MS + 5 * HOUR_MS);
 }
 
+static void the_past_before_a_schedule_was_made_is_not_replayed(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = hourly("a");
+    struct run_info info;
+    struct assignment job;
+
+    spec.schedule.start_at_ms = FIXTURE_START_MS - 30 * DAY_MS - 20 * MINUTE_MS;
+    assert_int_equal(submit(f, &spec, &info), OK);
+    assert_int_equal(info.run.state, RUN_SCHEDULED);
+    assert_int_equal(info.run.nominal_ms, FIXTURE_START_MS + 40 * MINUTE_MS);
+    pass(f, 40 * MINUTE_MS - 1);
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+    pass(f, 1);
+    finish(f);
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+    assert_int_equal(sync_of(f, "a").skipped, 0);
+}
+
 static void missed_firings_collapse_into_the_latest_within_the_window(void **state)
 {
     struct queue_fixture *f = *state;
@@ -435,6 +454,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(answers_carry_the_next_five_runs),
+        TEST(the_past_before_a_schedule_was_made_is_not_replayed),
         TEST(missed_firings_collapse_into_the_latest_within_the_window),
         TEST(beyond_the_catch_up_window_nothing_fires),
         TEST(a_clock_that_steps_back_never_fires_again),

@@ -79,6 +79,17 @@ static void a_wrong_name_is_refused(void **state)
     assert_int_equal(submit(f, &spec, NULL), OK);
 }
 
+static void names_are_told_apart_by_case(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id lower = submitted(f, "orders"), upper = submitted(f, "Orders");
+    struct run_info info;
+
+    assert_int_equal(control(f, CONTROL_CANCEL, "Orders", &info), OK);
+    assert_int_equal(info.id, upper);
+    assert_string_equal(shown(f, lower), "queued");
+}
+
 static void an_unknown_type_is_refused(void **state)
 {
     struct queue_fixture *f = *state;
@@ -341,6 +352,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, queue_fixture_setup, queue_fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_wrong_name_is_refused),
+        TEST(names_are_told_apart_by_case),
         TEST(an_unknown_type_is_refused),
         TEST(a_value_out_of_range_is_refused),
         TEST(a_schedule_that_contradicts_itself_is_refused),

@@ -121,6 +121,20 @@ static void durations_have_a_bound(void **state)
     assert_int_equal(read_duration(&duration, "wait", 60000, &ms, &why), ERR_INVALID);
 }
 
+static void uptime_is_told_in_days_hours_and_minutes(void **state)
+{
+    struct builder builder = { .mem = arena_new(1 << 16) };
+    int64_t minute_ms = 60000, day_ms = 24 * 60 * minute_ms;
+
+    (void)state;
+    assert_string_equal(build_uptime(&builder, 0), "0d 0h 0m");
+    assert_string_equal(build_uptime(&builder, minute_ms - 1), "0d 0h 0m");
+    assert_string_equal(build_uptime(&builder, 5 * day_ms + (12 * 60 + 30) * minute_ms),
+                        "5d 12h 30m");
+    assert_string_equal(build_uptime(&builder, 400 * day_ms - 1), "399d 23h 59m");
+    arena_free(builder.mem);
+}
+
 static void every_state_is_shown_as_cores_table_says(void **state)
 {
     (void)state;
@@ -191,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_time_is_told_as_it_was_read),
         cmocka_unit_test(times_of_1970_and_before_are_not_absent),
         cmocka_unit_test(durations_have_a_bound),
+        cmocka_unit_test(uptime_is_told_in_days_hours_and_minutes),
         cmocka_unit_test(every_state_is_shown_as_cores_table_says),
         cmocka_unit_test(text_is_utf_8_without_tricks),
         cmocka_unit_test(a_job_that_does_not_fit_says_so),
