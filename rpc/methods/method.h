@@ -20,7 +20,7 @@
 struct methods {
     struct engine *engine;
     const char *version;
-    int64_t lease_ttl_ms;
+    int64_t lease_ttl_ms, watch_heartbeat_ms;
     pthread_mutex_t lock;
     struct link streams;             /* under lock: every open Work and WatchJobs */
     bool draining;                   /* under lock */

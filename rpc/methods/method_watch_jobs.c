@@ -25,7 +25,6 @@ enum {
     PAGE_JOBS = 64,
     LIVE_MAX = 1000,
     ENDED_MAX = 50,
-    HEARTBEAT_MS = 15 * 1000,
 };
 
 /* What is listed next. A job asked for by id is a list of one. */
@@ -134,7 +133,7 @@ static void send_heartbeat(struct loop_timer *timer)
     Sync__V1__WatchJobsResponse response = SYNC__V1__WATCH_JOBS_RESPONSE__INIT;
     Sync__V1__WatchHeartbeat heartbeat = SYNC__V1__WATCH_HEARTBEAT__INIT;
 
-    loop_timer_start(call_loop(w->call), &w->heartbeat, HEARTBEAT_MS);
+    loop_timer_start(call_loop(w->call), &w->heartbeat, w->methods->watch_heartbeat_ms);
     if (w->blocked)
         return;
     /* During the list there is no place yet to resume from. */
@@ -442,7 +441,7 @@ static void start(struct watching *w, const Sync__V1__WatchJobsRequest *request)
     w->ready.run = ready_task;
     w->pending = true; /* a watch begins by looking */
     w->heartbeat.fire = send_heartbeat;
-    loop_timer_start(call_loop(w->call), &w->heartbeat, HEARTBEAT_MS);
+    loop_timer_start(call_loop(w->call), &w->heartbeat, w->methods->watch_heartbeat_ms);
     open_stream_add(w->methods, &w->open);
     enter(w, request->after_sequence != 0 ? FOLLOW : w->id != 0 ? LIST_ONE : LIST_LIVE);
     if (w->phase != FOLLOW)

@@ -7,7 +7,7 @@
 
 /* The tables of the three services: what is offered, and who may call it. */
 
-enum { LEASE_TTL_MS_DEFAULT = 60 * 1000 };
+enum { LEASE_TTL_MS_DEFAULT = 60 * 1000, WATCH_HEARTBEAT_MS_DEFAULT = 15 * 1000 };
 
 #define METHOD(Name, kind, right, message, start)                                                  \
     {                                                                                              \
@@ -98,6 +98,9 @@ struct methods *methods_new(const struct methods_options *options)
     methods->lease_ttl_ms = options->lease_ttl_ms;
     if (methods->lease_ttl_ms == 0)
         methods->lease_ttl_ms = LEASE_TTL_MS_DEFAULT;
+    methods->watch_heartbeat_ms = options->watch_heartbeat_ms;
+    if (methods->watch_heartbeat_ms == 0)
+        methods->watch_heartbeat_ms = WATCH_HEARTBEAT_MS_DEFAULT;
     link_init(&methods->streams);
     offered->services[0] = SERVICE("sync.v1.SyncService", sync_methods, methods);
     offered->services[1] = SERVICE("sync.v1.WorkerService", worker_methods, methods);

@@ -13,6 +13,7 @@ struct methods_options {
     struct engine *engine;           /* borrowed */
     const char *version;             /* borrowed; "1.0.0" */
     int64_t lease_ttl_ms;            /* for workers that name none; 0: 60,000 */
+    int64_t watch_heartbeat_ms;      /* between two heartbeats of a watch; 0: 15,000 */
 };
 
 /* Gives the three services. NULL if out of memory. */

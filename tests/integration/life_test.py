@@ -1,6 +1,7 @@
 """A job's life as it looks from outside: what it waits for, what an
 organisation may do, what the service says of itself."""
 
+import http.client
 import json
 import time
 import unittest
@@ -9,7 +10,7 @@ import grpc
 from sync.v1 import sync_pb2, worker_pb2
 
 import harness
-from grpc_client import Client
+from grpc_client import Client, method
 
 MIB = 1 << 20
 
@@ -33,7 +34,7 @@ def nested(name, depth):
 class LifeTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = harness.Sync("--pause-grace", "1s")
+        cls.server = harness.Sync("--pause-grace", "1s", "--watch-heartbeat", "200ms")
         cls.client = Client(cls.server.rpc)
 
     @classmethod
@@ -195,6 +196,31 @@ class LifeTest(unittest.TestCase):
         for shown in self.everywhere(second["id"]):
             self.assertNotIn("estimatedStart", shown)
             self.assertNotIn("estimatedCompletion", shown)
+
+    def test_a_silent_watch_says_that_it_is_still_there(self):
+        self.queue("quiet")
+        connection = http.client.HTTPConnection(self.server.http, timeout=harness.PATIENCE_S)
+        connection.request("GET", "/sync/watch", headers={"orgid": self.org})
+        answer = connection.getresponse()
+        lines = iter(answer.readline, b"")
+        self.assertIn(b": heartbeat\n", lines)
+        self.assertIn(b": heartbeat\n", lines)
+        connection.close()
+        watch = method(self.client.channel, "sync.v1.SyncService", "WatchJobs",
+                       sync_pb2.WatchJobsResponse, "down")(
+            sync_pb2.WatchJobsRequest(org_id=self.org), timeout=harness.PATIENCE_S)
+        self.assertIn("heartbeat", (event.WhichOneof("event") for event in watch))
+        watch.cancel()
+
+    def test_what_data_holds_besides_is_handed_to_the_worker_as_it_came(self):
+        data = '{ "source":"one", "target" : "two", "mine": [1.50, "\\u00e9", {"a":null}] }'
+        status, _ = self.ask("POST", "/sync/queue",
+                             '{"name": "odd", "type": "full", "data": %s}' % data,
+                             headers={"content-type": "application/json"})
+        self.assertEqual(status, 200)
+        leased = self.client.lease(["one"])
+        self.assertEqual(leased.data.json, data)
+        self.client.worker("CompleteJob", worker_pb2.CompleteJobRequest(lease=leased.lease))
 
     def test_a_body_of_one_mebibyte_is_taken_and_a_byte_more_is_not(self):
         status, answer = self.ask("POST", "/sync/queue", of_size("large", MIB),

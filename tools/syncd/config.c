@@ -226,6 +226,10 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .name = "disk-free-min", .type = SETTING_SIZE, .fallback = "512MiB",
         .help = "With less free on the disk of data-dir, the service calls itself degraded. With"
                 " less than 64MiB it changes nothing any more." },
+    [SYNCD_WATCH_HEARTBEAT] = {
+        .name = "watch-heartbeat", .type = SETTING_DURATION, .fallback = "15s", .least = 100,
+        .most = 3600 * SECOND_MS,
+        .help = "How often a watch says that it is still there, for those who cut off silence." },
     [SYNCD_SHUTDOWN_GRACE] = {
         .name = "shutdown-grace", .type = SETTING_DURATION, .fallback = "10s",
         .most = 600 * SECOND_MS,
@@ -386,6 +390,7 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         .rpc_threads = (unsigned)settings_number(settings, SYNCD_RPC_THREADS),
         .store_cache_bytes = (size_t)settings_number(settings, SYNCD_STORE_CACHE),
         .store_write_buffer_bytes = (size_t)settings_number(settings, SYNCD_STORE_WRITE_BUFFER),
+        .watch_heartbeat_ms = settings_number(settings, SYNCD_WATCH_HEARTBEAT),
         .shutdown_grace_ms = settings_number(settings, SYNCD_SHUTDOWN_GRACE),
     };
     read_queue(settings, &config->queue);

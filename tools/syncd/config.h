@@ -29,7 +29,7 @@ enum syncd_setting {
     SYNCD_ACK_TIMEOUT, SYNCD_PAUSE_GRACE, SYNCD_BACKOFF_BASE, SYNCD_BACKOFF_CAP, SYNCD_LOOKBACK,
     SYNCD_SAFETY_LAG, SYNCD_ATTEMPTS_MAX, SYNCD_EXPIRIES_MAX, SYNCD_ORGS_MAX,
     SYNCD_KEEP_COMPLETED, SYNCD_KEEP_FAILED, SYNCD_KEEP_RUNS, SYNCD_KEEP_AUDIT,
-    SYNCD_AUDIT_QUEUE, SYNCD_DISK_FREE_MIN,
+    SYNCD_AUDIT_QUEUE, SYNCD_DISK_FREE_MIN, SYNCD_WATCH_HEARTBEAT,
     SYNCD_SHUTDOWN_GRACE, SYNCD_CONFIG, SYNCD_CHECK_CONFIG, SYNCD_VERSION, SYNCD_HELP,
     SYNCD_SETTING_COUNT
 };
@@ -46,7 +46,7 @@ struct syncd_config {               /* text is lent by the settings */
     struct rpc_limits rpc;
     struct http_limits http;
     size_t store_cache_bytes, store_write_buffer_bytes;
-    int64_t shutdown_grace_ms;
+    int64_t watch_heartbeat_ms, shutdown_grace_ms;
     struct queue_options queue;
 };
 

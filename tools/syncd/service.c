@@ -81,7 +81,8 @@ static enum err open_methods(struct service *service, const struct syncd_config 
 {
     struct methods_options options = { .engine = service->engine,
                                        .version = SYNC_VERSION,
-                                       .lease_ttl_ms = config->queue.lease_ttl_ms };
+                                       .lease_ttl_ms = config->queue.lease_ttl_ms,
+                                       .watch_heartbeat_ms = config->watch_heartbeat_ms };
 
     service->registry = rpc_registry_new();
     service->methods = methods_new(&options);
