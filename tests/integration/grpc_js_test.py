@@ -6,29 +6,16 @@ usage: grpc_js_test.py PROTO_FOLDER WORKING_FOLDER
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import harness
+import npm_folder
 
 SKIPPED = 77
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def install(folder):
-    os.makedirs(folder, exist_ok=True)
-    for name in ("package.json", "grpc_js_client.js"):
-        shutil.copy(os.path.join(HERE, name), folder)
-    if os.path.isdir(os.path.join(folder, "node_modules", "@grpc", "proto-loader")):
-        return None
-    try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
-                              cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if done.returncode == 0 else done.stderr
 
 
 def ask(folder, protos, *certificates, flags=()):
@@ -47,7 +34,7 @@ def ask_over_tls(folder, protos):
 
 def main():
     protos, folder = sys.argv[1:3]
-    problem = install(folder)
+    problem = npm_folder.install(folder, HERE, ["grpc_js_client.js"])
     if problem is not None:
         print(f"skipped: npm cannot install @grpc/grpc-js:\n{problem}")
         sys.exit(SKIPPED)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import npm_folder
 from server_process import ServerProcess
 
@@ -23,6 +24,7 @@ SKIPPED, PATIENCE_S = 77, 90
 WHICH, BIN, DESCRIPTORS, PROTOS, NPM = sys.argv[1:6]
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
+NPM_SCRIPTS = ["js_messages.js", "js_client.js", "js_server.js", "connect_client.mjs"]
 
 CASES = """empty_unary large_unary cacheable_unary client_compressed_unary server_compressed_unary
     client_streaming client_compressed_streaming server_streaming server_compressed_streaming
@@ -49,7 +51,7 @@ def gem_file(name):
 
 
 def need_npm():
-    problem = npm_folder.install(NPM)
+    problem = npm_folder.install(NPM, HERE, NPM_SCRIPTS)
     if problem is not None:
         skip_all(f"npm cannot install what is needed:\n{problem}")
 

@@ -10,27 +10,11 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path[:0] = [os.path.dirname(HERE), os.path.join(HERE, "..", "..", "support")]
 import harness
+import npm_folder
 
 SKIPPED = 77
-
-
-def install(folder):
-    """What is missing, or None."""
-    if shutil.which("chromium") is None:
-        return "there is no chromium"
-    os.makedirs(folder, exist_ok=True)
-    for name in ("package.json", "browse.js"):
-        shutil.copy(os.path.join(HERE, name), folder)
-    if os.path.isdir(os.path.join(folder, "node_modules", "playwright-core")):
-        return None
-    try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
-                              cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if done.returncode == 0 else done.stderr
 
 
 def browse(sync, folder):
@@ -48,7 +32,8 @@ def browse(sync, folder):
 
 
 def main():
-    problem = install(sys.argv[1])
+    problem = "there is no chromium" if shutil.which("chromium") is None else \
+        npm_folder.install(sys.argv[1], HERE, ["browse.js"])
     if problem is not None:
         print(f"skipped: {problem}")
         sys.exit(SKIPPED)

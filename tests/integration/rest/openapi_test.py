@@ -10,15 +10,15 @@ import argparse
 import glob
 import json
 import os
-import shutil
 import subprocess
 import sys
 import unittest
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "support")]
 import curl
+import npm_folder
 import server
 
 SKIPPED = 77
@@ -41,24 +41,9 @@ def tearDownModule():
     syncd.stop()
 
 
-def install(folder):
-    """What npm said, if it could not."""
-    os.makedirs(folder, exist_ok=True)
-    for path in glob.glob(os.path.join(HERE, "openapi", "*.js*")):
-        shutil.copy(path, folder)
-    if os.path.isdir(os.path.join(folder, "node_modules", "ajv-formats")):
-        return None
-    try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
-                              cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if done.returncode == 0 else done.stderr
-
-
 class Openapi(unittest.TestCase):
     def test_a_public_validator_accepts_it_and_what_the_server_answers(self):
-        problem = install(options.folder)
+        problem = npm_folder.install(options.folder, os.path.join(HERE, "openapi"), ["validate.js"])
         if problem is not None:
             self.skipTest("npm cannot install the validator: " + problem)
         for name, content in (("openapi.json", document), ("answers.json", self.ask_everything())):
