@@ -1,3 +1,4 @@
+#include "tests/support/estimate_rules.h"
 #include "tests/support/queue_fixture.h"
 
 #include "core/base/log.h"
@@ -197,31 +198,12 @@ static void keep(struct sim *sim, const struct run_fate *run, const struct run_i
     };
 }
 
-/* What holds of every estimate, whatever happens later. */
 static void judge(struct sim *sim, const struct run_info *info)
 {
-    int64_t now_ms = sim->f.clock.now_ms;
-    bool waits = info->wait != WAIT_NONE, active = info->run.state == RUN_ACTIVE;
-    int64_t shown_ms = waits ? info->estimated_start_ms : info->estimated_completion_ms;
+    const char *broken = estimate_broken_rule(info, sim->f.clock.now_ms);
 
-    require(sim, !waits || info->run.state != RUN_QUEUED || info->wait != WAIT_NONE,
-            "what waits says why");
-    require(sim, info->estimated_start_ms == 0 || info->estimated_start_ms >= now_ms,
-            "no start lies in the past");
-    require(sim, info->estimated_completion_ms == 0 || info->estimated_completion_ms >= now_ms,
-            "no end lies in the past");
-    require(sim, active || info->estimated_completion_ms == 0 || info->estimated_start_ms != 0,
-            "what has no known start has no known end");
-    require(sim, (shown_ms == 0) == (info->estimate_basis == NULL), "an estimate has a basis");
-    require(sim,
-            shown_ms == 0 ||
-                (info->estimate_low_ms <= shown_ms && shown_ms <= info->estimate_high_ms &&
-                 info->estimate_low_ms >= now_ms),
-            "an estimate lies between its low and its high");
-    if (info->wait == WAIT_PAUSED || info->wait == WAIT_NO_WORKER)
-        require(sim, info->estimated_start_ms == 0 && info->estimated_completion_ms == 0,
-                "nothing is estimated while paused or without a worker");
-    if (!sim->at_work && waits)
+    require(sim, broken == NULL, broken);
+    if (!sim->at_work && info->wait != WAIT_NONE)
         require(sim, info->estimated_start_ms == 0, "nothing starts without a worker");
 }
 

@@ -20,6 +20,7 @@
  * sim_duplicate.c  the same for second requests of a name, and repeated ones
  * sim_lease.c   the same for leases: who holds what until when
  * sim_turn.c    whose turn it is to be handed out
+ * sim_wait.c    why a job waits, and what is said of when it will begin and end
  * sim_survey.c  looks at all that lists show, and compares
  *
  * The model knows only what clients were told: answers, and what the lists
@@ -72,7 +73,9 @@ struct job {
     unsigned checkpoint_count;
     int64_t nominal_ms;
     bool fired;
-    bool seen;              /* by this survey */
+    bool seen;              /* by this survey, which showed */
+    enum run_state shown;   /* this, */
+    enum wait_reason wait;  /* and that it waits for this */
     enum run_state watched; /* as watchers were told last; NONE: nothing since they listed */
 };
 
@@ -113,6 +116,7 @@ struct org_belief {
     uint64_t max_queued;
     uint32_t weight_most; /* that it ever had */
     uint64_t completed, failed, cancelled; /* lifetime, as last shown; completed: as told */
+    int64_t last_sync_ms;                  /* when that was the last time; 0: never */
 };
 
 /* Of an organisation in a class, since the queue's memory began. */
@@ -170,6 +174,7 @@ struct sim_worker {
     bool busy;   /* its JOIN or LEAVE is under way */
     bool joined; /* may lease: JOIN was posted, LEAVE was not */
     bool in;     /* JOIN was answered, LEAVE was not */
+    int64_t remembered_until_ms; /* monotonic: if it leases call by call */
 };
 
 struct sim {
@@ -325,6 +330,10 @@ void turn_forgotten(struct sim *sim); /* the queue has rebuilt its memory */
 bool turn_worker_can(const struct sim *sim, int worker, const struct job *job);
 /* Nothing that clients know of holds it back, and nothing else can. */
 bool turn_is_ready(const struct sim *sim, const struct job *job);
+
+/* sim_wait.c */
+void wait_note(const struct sim *sim, struct job *job, const struct run_info *info);
+void wait_compare(const struct sim *sim); /* when all that is listed was noted */
 
 /* sim_survey.c */
 void survey(struct sim *sim);       /* compares */

@@ -1,3 +1,4 @@
+#include "core/crew.h"
 #include "tests/sim/sim.h"
 
 #include <assert.h>
@@ -115,8 +116,10 @@ static void settle(struct sim *sim, struct line *line)
 
 void model_end(struct sim *sim, struct job *job, enum run_state state)
 {
-    if (state == RUN_COMPLETED)
+    if (state == RUN_COMPLETED) {
         sim->orgs[job->line->org].completed++;
+        sim->orgs[job->line->org].last_sync_ms = sim->clock.now_ms;
+    }
     job->ended = state;
     job->may_have_ended = job->paused = job->queued = job->goes_first = false;
     job->lease = (struct held){ .worker = -1 };
@@ -196,6 +199,8 @@ static void take_without_commit(struct sim *sim, const struct op *op)
         require(sim, op->result == OK, "workers come and go as they like");
         sim->workers[op->worker].in = op->u.base.verb == QUEUE_JOIN;
         sim->workers[op->worker].busy = false;
+        if (sim->workers[op->worker].worker.push == NULL)
+            sim->workers[op->worker].remembered_until_ms = sim->clock.mono_ms + CREW_ABSENCE_MS;
         break;
     case QUEUE_DRAIN:
         require(sim, op->result == OK, "a service can be drained");

@@ -192,6 +192,7 @@ static void take_page(struct sim *sim, const struct run_info *runs, uint32_t num
         else
             compare_run(sim, job, &runs[i]);
         job->seen = true;
+        wait_note(sim, job, &runs[i]);
     }
 }
 
@@ -250,12 +251,14 @@ static void compare_counters(struct sim *sim, struct view *view, int org, const 
             "lifetime counters never fall");
     if (adopts) {
         belief->completed = o.completed;
+        belief->last_sync_ms = o.last_sync_ms;
         belief->max_active = o.limits.max_active;
         belief->max_queued = o.limits.max_queued;
         if (o.limits.weight > belief->weight_most)
             belief->weight_most = o.limits.weight;
     }
     require(sim, o.completed == belief->completed, "every completion counts once");
+    require(sim, o.last_sync_ms == belief->last_sync_ms, "the last sync is the last completed one");
     belief->exists = e == OK;
     belief->failed = o.failed;
     belief->cancelled = o.cancelled;
@@ -381,6 +384,7 @@ static void look_over(struct sim *sim, bool adopts)
         if (sim->lines[i].exists)
             compare_sync(sim, &view, &sim->lines[i], adopts);
     world_look_away(&view);
+    wait_compare(sim);
     require_bounded_firings(sim);
 }
 

@@ -88,8 +88,7 @@ static void require_class(struct sim *sim, enum run_priority priority,
         }
 }
 
-static void note_class(struct sim *sim, enum run_priority priority,
-                       const struct candidates *others)
+static void note_class(struct sim *sim, enum run_priority priority, const struct candidates *others)
 {
     sim->passed_over[priority] = (struct passed_over){ 0, 0 };
     for (int p = RUN_PRIORITY_LOW; p < (int)priority; p++) {

@@ -83,8 +83,10 @@ static void stop_queue(struct sim *sim)
     board_free(sim->board);
     while (link_is_linked(&sim->ops))
         op_free(container_of(sim->ops.next, struct op, link));
-    for (int i = 0; i <= WORKERS; i++)
+    for (int i = 0; i <= WORKERS; i++) {
         sim->workers[i].joined = sim->workers[i].in = sim->workers[i].busy = false;
+        sim->workers[i].remembered_until_ms = 0;
+    }
     sim->draining = false;
     sim->turned_at_ms = 0;
 }
