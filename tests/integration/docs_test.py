@@ -5,7 +5,10 @@ usage: docs_test.py docs/api.md
 """
 
 import re
+import ssl
+import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.request
 
@@ -89,10 +92,16 @@ class DocsTest(unittest.TestCase):
                     self.assertIn(parameter["name"], words, route)
 
     def test_the_metrics_are_those_that_there_are(self):
-        with harness.Sync() as server:
-            server.ask("GET", "/sync")
-            with urllib.request.urlopen(f"http://{server.http}/metrics") as answer:
-                shown = set(re.findall(r"^# TYPE (\w+)", answer.read().decode(), re.M))
+        with tempfile.TemporaryDirectory() as made:
+            subprocess.run([harness.program("make_certificates"), made], check=True)
+            trust = ssl.create_default_context(cafile=f"{made}/ca.pem")
+            with harness.Sync("--tls-cert", f"{made}/server.pem", "--tls-key",
+                              f"{made}/server.key") as server:
+                for path in ("/sync", "/metrics"):
+                    with urllib.request.urlopen(f"https://{server.http}{path}",
+                                                context=trust) as answer:
+                        shown = answer.read().decode()
+        shown = set(re.findall(r"^# TYPE (\w+)", shown, re.M))
         told = set(re.findall(r"`((?:sync|process)_\w+)", passages(read())["Operation"])) - {
             "sync_up"}
         self.assertEqual(told, shown - {"sync_up"})
