@@ -243,6 +243,14 @@ static void note_up(struct connection *connection)
         owner->ops->on_up(owner);
 }
 
+/* The peer may still be sending when it is told to stop, but not for ever. */
+static void drop_input(struct connection *connection, size_t size)
+{
+    connection->dropped += size;
+    if (connection->dropped > CONNECTION_LINGER_BYTES_MAX)
+        connection_give_up(connection, CONNECTION_END_DONE, "the connection has ended");
+}
+
 static void read_input(struct connection *connection)
 {
     struct connection_scratch *scratch = connection->options.scratch;
@@ -255,8 +263,10 @@ static void read_input(struct connection *connection)
             close_by_peer(connection);
         if (outcome != TRANSPORT_DONE)
             return;
-        if (connection->finished)
+        if (connection->finished) {
+            drop_input(connection, size);
             continue;
+        }
         if (!h2_session_receive(connection->session, bytes_of(scratch->in, size))) {
             connection_finish(connection);
             connection_post_flush(connection);

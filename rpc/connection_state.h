@@ -33,6 +33,7 @@ struct connection {
     bool finished;    /* close once all is written */
     int64_t finished_ms;
     bool lingering; /* all is written; what still comes is dropped */
+    size_t dropped;
     bool closing;   /* by its owner, from inside */
     bool is_busy;   /* as its owner was told */
     size_t held;

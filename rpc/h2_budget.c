@@ -59,17 +59,15 @@ static bool spend(struct h2_budget *budget, int32_t cost)
     return budget->left >= 0;
 }
 
-bool h2_budget_frame(struct h2_budget *budget, uint8_t type, uint8_t flags, size_t length)
+bool h2_budget_frame(struct h2_budget *budget, uint8_t type, uint8_t flags)
 {
     switch (type) {
     case HEADERS:
     case GOAWAY:
     case CONTINUATION:
         return true; /* calls; bounded by nghttp2 */
-    case DATA:
-        if (length > 0 || (flags & FLAG_END_STREAM) != 0)
-            return true;
-        return spend(budget, H2_COST_OTHER);
+    case DATA: /* what has content earns more; padding has none */
+        return (flags & FLAG_END_STREAM) != 0 || spend(budget, H2_COST_OTHER);
     case SETTINGS:
         return spend(budget, (flags & FLAG_ACK) != 0 ? H2_COST_OTHER : H2_COST_SETTINGS);
     case PING:

@@ -53,7 +53,9 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
 
     (void)ng;
     (void)flags;
-    if (session->over || stream == NULL)
+    if (session->over) /* nothing of the rest is worth looking at */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (stream == NULL)
         return 0;
     stream->header_bytes += name_size + value_size + HEADER_OVERHEAD;
     if (stream->header_bytes > session->options.header_bytes_max) {

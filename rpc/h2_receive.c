@@ -46,7 +46,7 @@ static void judge(struct h2_session *session, const struct h2_head *head)
         h2_count(session, H2_COUNT_PINGS_RECEIVED);
     if (head->type == NGHTTP2_RST_STREAM)
         h2_count(session, H2_COUNT_RESETS_RECEIVED);
-    if (!h2_budget_frame(&session->budget, head->type, head->flags, head->length))
+    if (!h2_budget_frame(&session->budget, head->type, head->flags))
         h2_terminate(session, H2_END_FLOOD, NGHTTP2_ENHANCE_YOUR_CALM);
     else if (is_ping(head) && !h2_budget_ping(&session->budget))
         h2_terminate(session, H2_END_PINGS, NGHTTP2_ENHANCE_YOUR_CALM);

@@ -69,7 +69,7 @@ enum {
     H2_BUDGET_DATA_CREDIT = 12, /* a window update for stream and connection, and a PING */
     H2_COST_SETTINGS = 100,     /* 200 at once, 20 a second */
     H2_COST_PING = 8,           /* 2,500 at once, 250 a second */
-    H2_COST_RESET = 8,
+    H2_COST_RESET = 12,         /* 1,600 at once, 160 a second */
     H2_COST_FAULT = 20,
     H2_COST_OTHER = 2, /* PRIORITY, window update, unknown, empty DATA */
 
@@ -80,6 +80,7 @@ enum {
     CONNECTION_BACKLOG_MAX = 2000,           /* frames behind a blocked socket: stop reading */
     CONNECTION_PROGRESS_BYTES_MIN = 4 << 10, /* read by the peer in write_ms */
     CONNECTION_LINGER_MS = 1000,             /* for the peer to read our last words */
+    CONNECTION_LINGER_BYTES_MAX = 1 << 20,
     CONNECTION_TICK_MS_MIN = 10,
     CONNECTION_TICK_MS_MAX = 2000,
 };
@@ -89,6 +90,9 @@ _Static_assert(RPC_CONNECTION_BYTES >= 8 * RPC_MESSAGE_BYTES,
                "a few calls do not use up everything");
 _Static_assert(RPC_MEMORY_BYTES >= 2 * RPC_CONNECTION_BYTES, "nor does one connection");
 _Static_assert(H2_CONTINUATIONS_MAX *(16 << 10) > RPC_HEADER_BYTES, "headers that are allowed fit");
+_Static_assert(H2_BUDGET_MAX / H2_COST_RESET < H2_RESETS_AT_ONCE &&
+                   H2_BUDGET_PER_S / H2_COST_RESET < H2_RESETS_PER_S,
+               "who resets too much is told to calm down, and not of an internal error");
 _Static_assert(H2_BUDGET_PER_S / H2_COST_PING > 1, "PINGs are bounded by their interval first");
 
 /* Puts the defaults where there is a 0. */
