@@ -205,9 +205,11 @@ class GrpcioTest(unittest.TestCase):
         check = self.channel.unary_unary("/grpc.health.v1.Health/Check")
         self.assertEqual(check(field(1, b"test.v1.Echo"), timeout=PATIENCE_S), b"\x08\x01")
         self.fails(grpc.StatusCode.NOT_FOUND, check, field(1, b"nobody"))
-        watch = self.channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=PATIENCE_S)
-        self.assertEqual(next(watch), b"\x08\x01")
-        watch.cancel()
+        for service, status in (b"", b"\x08\x01"), (field(1, b"nobody"), b"\x08\x03"):
+            watch = self.channel.unary_stream("/grpc.health.v1.Health/Watch")(
+                service, timeout=PATIENCE_S)
+            self.assertEqual(next(watch), status)
+            watch.cancel()
 
     def reflect(self, version, questions):
         call = self.channel.stream_stream(

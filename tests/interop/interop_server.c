@@ -10,15 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The server of the interop cases:
+/* The server of the interop cases, with the flags that such servers have:
  *
- *   interop_server [--address ADDRESS] [--threads N] [--descriptors FILE]
- *                  [--tls-cert FILE --tls-key FILE]
+ *   interop_server [--port PORT] [--use_tls=true --tls_cert_file FILE --tls_key_file FILE]
+ *                  [--threads N] [--descriptors FILE]
  *
- * prints the address it listens on; SIGTERM drains it. Besides TestService it
- * has health and, with descriptors of what it serves, reflection. */
+ * listens on 127.0.0.1 and prints the address; SIGTERM drains it. Besides
+ * TestService it has health and, with descriptors of what it serves, reflection. */
 
 struct flags {
+    char address[32];
+    bool use_tls;
     struct rpc_server_options server;
     struct tls_server_options tls;
     const char *descriptors;
@@ -30,38 +32,43 @@ static void refuse(const char *text)
     exit(EXIT_FAILURE);
 }
 
-static struct flags read_flags(int argc, char **argv)
+static void read_flags(struct flags *flags, int argc, char **argv)
 {
-    static const struct option options[] = { { "address", required_argument, NULL, 'a' },
+    static const struct option options[] = { { "port", required_argument, NULL, 'p' },
+                                             { "use_tls", required_argument, NULL, 'u' },
+                                             { "tls_cert_file", required_argument, NULL, 'c' },
+                                             { "tls_key_file", required_argument, NULL, 'k' },
                                              { "threads", required_argument, NULL, 't' },
-                                             { "tls-cert", required_argument, NULL, 'c' },
-                                             { "tls-key", required_argument, NULL, 'k' },
                                              { "descriptors", required_argument, NULL, 'd' },
                                              { 0 } };
-    struct flags flags = { .server.address = "127.0.0.1:0" };
+    const char *port = "0";
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (option) {
-        case 'a':
-            flags.server.address = optarg;
+        case 'p':
+            port = optarg;
             break;
-        case 't':
-            flags.server.threads = (unsigned)strtoul(optarg, NULL, 10);
+        case 'u':
+            flags->use_tls = strcmp(optarg, "true") == 0;
             break;
         case 'c':
-            flags.tls.cert_file = optarg;
+            flags->tls.cert_file = optarg;
             break;
         case 'k':
-            flags.tls.key_file = optarg;
+            flags->tls.key_file = optarg;
+            break;
+        case 't':
+            flags->server.threads = (unsigned)strtoul(optarg, NULL, 10);
             break;
         case 'd':
-            flags.descriptors = optarg;
+            flags->descriptors = optarg;
             break;
         default:
             exit(EXIT_FAILURE);
         }
-    return flags;
+    snprintf(flags->address, sizeof flags->address, "127.0.0.1:%s", port);
+    flags->server.address = flags->address;
 }
 
 /* Gives the file's bytes. */
@@ -104,15 +111,17 @@ static void block_signals(sigset_t *signals)
 
 int main(int argc, char **argv)
 {
-    struct flags flags = read_flags(argc, argv);
-    struct bytes descriptors =
-        flags.descriptors != NULL ? read_file(flags.descriptors) : bytes_of(NULL, 0);
+    struct flags flags = { .use_tls = false };
+    struct bytes descriptors = { NULL, 0 };
     struct rpc_registry *registry = rpc_registry_new();
     struct rpc_health *health = rpc_health_new();
     struct rpc_reflection *reflection = NULL;
     sigset_t signals;
     struct why why;
 
+    read_flags(&flags, argc, argv);
+    if (flags.descriptors != NULL)
+        descriptors = read_file(flags.descriptors);
     block_signals(&signals);
     log_open(LOG_FORMAT_AUTO, LOG_WARNING);
     rpc_registry_add(registry, &interop_service);
@@ -125,7 +134,7 @@ int main(int argc, char **argv)
             refuse("the descriptors do not parse");
         rpc_reflection_register(reflection, registry);
     }
-    if (flags.tls.cert_file != NULL && tls_server_new(&flags.tls, &flags.server.tls, &why) != OK)
+    if (flags.use_tls && tls_server_new(&flags.tls, &flags.server.tls, &why) != OK)
         refuse(why.text);
     flags.server.registry = registry;
     serve(&flags.server, health, &signals);

@@ -82,7 +82,7 @@ class InteropTest(unittest.TestCase):
 
     @staticmethod
     def server_command(pair):
-        tls = ["--tls-cert", pair[0], "--tls-key", pair[1]] if pair else []
+        tls = ["--use_tls=true", "--tls_cert_file", pair[0], "--tls_key_file", pair[1]] if pair else []
         return [program("interop_server"), "--descriptors", DESCRIPTORS, *tls]
 
     def run_program(self, arguments, environment=None):
