@@ -20,6 +20,7 @@ void exchange_count(struct exchange *exchange, int status)
 {
     traffic_count(exchange->all->traffic, exchange->binding.route, status,
                   now_us() - exchange->begun_us);
+    gate_leave(&exchange->all->gate, &exchange->ticket);
 }
 
 static void write_constants(struct json_writer *body, const struct route *route)
@@ -208,10 +209,66 @@ static void answer(struct exchange *exchange)
     }
 }
 
+static void give_up(struct http_request *http)
+{
+    send_error(http->tag,
+               &(struct error_answer){ .status = 499, .message = "The client went away" });
+}
+
+/* Organisations are served evenly, however much one of them asks for. */
+static uint64_t asker_of(const struct http_request *http)
+{
+    const char *org = http_head_find(&http->head, "orgid");
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+    for (; org != NULL && *org != '\0'; org++)
+        hash = (hash ^ (uint8_t)*org) * 0x100000001b3u;
+    return hash ^ hash >> 32;
+}
+
+static void pass_gate(struct exchange *exchange, size_t cost,
+                      void (*enter)(struct gate_ticket *ticket))
+{
+    exchange->ticket =
+        (struct gate_ticket){ .enter = enter, .cost = cost, .asker = asker_of(exchange->http) };
+    exchange->http->tag = exchange;
+    exchange->http->on_gone = give_up;
+    if (gate_ask(&exchange->all->gate, &exchange->ticket))
+        enter(&exchange->ticket);
+}
+
+static void answer_now(struct gate_ticket *ticket)
+{
+    answer(container_of(ticket, struct exchange, ticket));
+}
+
+/* The two passes never meet: what has a large body is no list. */
+static void bind_and_answer(struct exchange *exchange)
+{
+    const struct route *route;
+    struct error_answer error;
+
+    exchange->http->on_gone = NULL;
+    if (!request_bind(exchange->http, &exchange->binding, &error)) {
+        send_error(exchange, &error);
+        return;
+    }
+    route = exchange->binding.route;
+    if (route != NULL && route->answer_bytes > 0 && exchange->ticket.enter == NULL)
+        pass_gate(exchange, route->answer_bytes, answer_now);
+    else
+        answer(exchange);
+}
+
+static void bind_now(struct gate_ticket *ticket)
+{
+    bind_and_answer(container_of(ticket, struct exchange, ticket));
+}
+
 void exchange_begin(struct exchanges *all, struct http_request *request)
 {
     struct exchange *exchange = arena_alloc(request->mem, sizeof *exchange);
-    struct error_answer error = { .status = 503, .message = "Out of memory" };
+    const struct error_answer error = { .status = 503, .message = "Out of memory" };
 
     if (exchange == NULL) {
         answer_error(request, &error);
@@ -221,8 +278,8 @@ void exchange_begin(struct exchanges *all, struct http_request *request)
     exchange->http = request;
     exchange->begun_us = now_us();
     exchange->body.size_max = ANSWER_BYTES_MAX;
-    if (request_bind(request, &exchange->binding, &error))
-        answer(exchange);
+    if (request->body.size > GATE_BODY_BYTES)
+        pass_gate(exchange, GATE_BODY_FACTOR * request->body.size, bind_now);
     else
-        send_error(exchange, &error);
+        bind_and_answer(exchange);
 }

@@ -2,6 +2,7 @@
 #define GATEWAY_EXCHANGE_H
 
 #include "core/base/metrics.h"
+#include "gateway/gate.h"
 #include "gateway/http_server.h"
 #include "gateway/traffic.h"
 #include "rpc/channel.h"
@@ -16,6 +17,7 @@ struct exchanges {
     struct traffic *traffic;
     struct metrics *metrics;       /* of the process; NULL: none */
     struct bytes openapi;          /* the document, as JSON */
+    struct gate gate;              /* for requests that need much */
 };
 
 void exchange_begin(struct exchanges *all, struct http_request *request);

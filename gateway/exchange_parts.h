@@ -18,12 +18,14 @@ struct exchange { /* lives in the HTTP request's memory */
     struct json_writer body;
     bool has_message; /* so an event stream's answer has begun */
     bool is_refused; /* by the route's accepts() */
+    struct gate_ticket ticket;
     struct loop_timer calm;       /* of an event stream */
     bool is_stopped;              /* because the gateway is */
     struct metrics_text *metrics; /* of a metrics page */
 };
 
-/* Notes how it ended. Just before the answer, which frees it. */
+/* Notes how it ended, and leaves the gate. Just before the answer, which frees
+ * it. */
 void exchange_count(struct exchange *exchange, int status);
 
 /* Starts the route's call with these outcomes. */

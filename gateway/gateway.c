@@ -104,6 +104,9 @@ static struct gateway *new_gateway(void)
         free(gateway);
         return NULL;
     }
+    gateway->exchanges.gate.loop = gateway->loop;
+    gateway->exchanges.gate.cost_max = GATE_BYTES_MAX;
+    gate_init(&gateway->exchanges.gate);
     gateway->exchanges.openapi = bytes_of(gateway->openapi.text, gateway->openapi.size);
     sem_init(&gateway->drained, 0, 0);
     return gateway;
@@ -112,6 +115,7 @@ static struct gateway *new_gateway(void)
 /* The loop does not run. */
 static void free_gateway(struct gateway *gateway)
 {
+    gate_close(&gateway->exchanges.gate);
     channel_close(gateway->exchanges.channel);
     http_server_free(gateway->server);
     loop_free(gateway->loop);

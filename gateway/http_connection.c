@@ -40,7 +40,7 @@ struct http_connection {
     struct http_wire wire;
     struct loop_timer deadline; /* of what the peer is to send */
     struct loop_timer unread;   /* of what it is to read */
-    struct loop_timer turn;     /* to go on when others had theirs */
+    struct loop_timer turn;     /* the next one of the loop, when others had theirs */
     enum state state;
     enum http_end end; /* why it will end */
     unsigned served, turn_requests, empty_lines;
@@ -136,8 +136,7 @@ void http_connection_end(struct http_connection *connection, enum http_end why)
 static void count_holding(struct http_connection *connection)
 {
     holding_set(&connection->all->holdings, &connection->holding,
-                     evbuffer_get_length(connection->body) +
-                         evbuffer_get_length(output_of(connection)));
+                evbuffer_get_length(connection->body) + evbuffer_get_length(output_of(connection)));
 }
 
 /* False: there is no room for what this connection has just been given to keep,
@@ -336,10 +335,8 @@ static bool read_head(struct http_connection *connection)
 
     if (evbuffer_get_length(output_of(connection)) > HTTP_OUTPUT_BYTES_MAX)
         return false; /* until the peer reads; its writes then stall */
-    if (connection->turn_requests == HTTP_TURN_REQUESTS_MAX) {
-        loop_timer_start(connection->all->loop, &connection->turn, 0);
-        return false;
-    }
+    if (connection->turn_requests == HTTP_TURN_REQUESTS_MAX)
+        return false; /* until the next turn of the loop */
     if (!connection->begun)
         skip_empty_lines(connection);
     length = evbuffer_get_length(input);
@@ -436,7 +433,8 @@ static void hand_over(struct http_connection *connection)
     count_holding(connection);
     stop_deadline(connection);
     place_busy(&connection->place);
-    connection->turn_requests++;
+    if (connection->turn_requests++ == 0)
+        loop_timer_start(connection->all->loop, &connection->turn, 0);
     connection->state = HANDLING;
     connection->all->options.handle(connection->all->options.context, request);
     if (connection->all->stopping)
@@ -488,7 +486,6 @@ static void run(struct http_connection *connection)
     if (connection->running)
         return;
     connection->running = true;
-    connection->turn_requests = 0;
     while (!connection->dead && step(connection))
         ;
     connection->running = false;
@@ -658,7 +655,10 @@ static void on_deadline(struct loop_timer *timer)
 
 static void on_turn(struct loop_timer *timer)
 {
-    run(container_of(timer, struct http_connection, turn));
+    struct http_connection *connection = container_of(timer, struct http_connection, turn);
+
+    connection->turn_requests = 0;
+    run(connection);
 }
 
 /* Answers wait: has the peer read any of them since the last look? */

@@ -16,12 +16,13 @@
 
 /* The listening socket, and the rule of how many connections there may be. */
 
-enum { BACKLOG = 512, ACCEPT_PAUSE_MS = 100 };
+enum { BACKLOG = 4096, ACCEPT_PAUSE_MS = 100 };
 
 struct http_server {
     struct http_connections connections;
     struct evconnlistener *listener;
-    struct loop_timer pause; /* after accept() failed */
+    struct loop_timer pause; /* after accept() failed, or had its turn */
+    unsigned accepts;        /* in this turn */
     char address[96];
 };
 
@@ -49,6 +50,16 @@ static enum welcome let_in(struct http_connections *all, const struct sockaddr *
     return welcome;
 }
 
+/* In a flood of connections those that are in must be heard, too, or nobody is
+ * served before he has to go. */
+static void count_accept(struct http_server *server, struct evconnlistener *listener)
+{
+    if (server->accepts++ == 0)
+        loop_timer_start(server->connections.loop, &server->pause, 0);
+    if (server->accepts == HTTP_ACCEPTS_PER_TURN)
+        evconnlistener_disable(listener);
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int size, void *context)
 {
@@ -56,7 +67,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     struct http_arrival arrival = { .fd = fd, .address = address };
     char peer[80];
 
-    (void)listener;
+    count_accept(server, listener);
     arrival.welcome = let_in(&server->connections, address);
     if (arrival.welcome == WELCOME_DROP) {
         close(fd);
@@ -82,6 +93,7 @@ static void on_pause_over(struct loop_timer *timer)
 {
     struct http_server *server = container_of(timer, struct http_server, pause);
 
+    server->accepts = 0;
     evconnlistener_enable(server->listener);
 }
 
@@ -189,7 +201,8 @@ void http_server_stop(struct http_server *server)
     evconnlistener_free(server->listener);
     server->listener = NULL;
     all->stopping = true;
-    list_each_safe(link, &all->open) http_connection_wind_up(http_connection_of_link(link));
+    list_each_safe(link, &all->open)
+        http_connection_wind_up(http_connection_of_link(link));
 }
 
 bool http_server_is_idle(const struct http_server *server)

@@ -45,9 +45,18 @@ enum {
     HTTP_INPUT_BYTES_MAX = 16 * 1024,        /* read ahead, besides a head */
     HTTP_OUTPUT_BYTES_MAX = 256 * 1024,      /* unsent answers of one connection */
     HTTP_UNSENT_BYTES = 64 * 1024,           /* that the kernel keeps for one connection */
-    HTTP_TURN_REQUESTS_MAX = 16,             /* of one connection before others have theirs */
+    HTTP_TURN_REQUESTS_MAX = 4,              /* of one connection before others have theirs */
     HTTP_LINGER_MS = 2000,                   /* for a refused body to go by */
     HTTP_LINGER_BYTES_MAX = 8 * 1024 * 1024,
+    HTTP_ACCEPTS_PER_TURN = 16,              /* before those that are in have their turn */
+
+    GATE_BODY_BYTES = 4 * 1024,              /* larger ones wait at the gate */
+    GATE_BODY_FACTOR = 8,                    /* memory that a body needs, besides its own */
+    GATE_LIST_BYTES = 4 * 1024 * 1024,       /* memory that a list needs, about */
+    GATE_JOB_BYTES = 1024 * 1024,            /* and a job with its data */
+    GATE_BYTES_MAX = 16 * 1024 * 1024,       /* of all that are under way */
+    GATE_TURN_MS = 5,                        /* of each turn of the loop */
+
     REQUEST_ID_MAX = 128,
     HEADER_VALUE_MAX = 256,                  /* of a header that means something to us */
 
@@ -69,6 +78,8 @@ _Static_assert(HTTP_HEAD_BYTES >= 8000 + 1024, "request lines of 8000 bytes work
 _Static_assert(HTTP_MEMORY_BYTES >= 16 * HTTP_BODY_BYTES, "a few bodies do not use up everything");
 _Static_assert(HTTP_OUTPUT_BYTES_MAX * (HTTP_CONNECTIONS / 2) > HTTP_MEMORY_BYTES,
                "unread answers are bounded together, not only each");
+_Static_assert(GATE_BYTES_MAX >= 2 * GATE_BODY_FACTOR * HTTP_BODY_BYTES, "two at a time, at least");
+_Static_assert(GATE_BYTES_MAX >= 2 * GATE_LIST_BYTES, "two at a time, at least");
 _Static_assert(HTTP_IDLE_MS > 60 * 1000, "longer than proxies keep an idle connection");
 
 /* Puts the defaults where there is a 0. */

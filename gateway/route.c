@@ -44,8 +44,10 @@ static const struct route routes[] = {
       .success = true, .message = "Sync job cancelled successfully" },
 
     { VERB_GET, "/sync/jobs", SERVICE "ListJobs", TYPES(list_jobs),
-      .query = "status name type since until pageSize pageToken", .needs_org = true },
-    { VERB_GET, "/sync/jobs/:id", SERVICE "GetJob", TYPES(get_job), .needs_org = true },
+      .query = "status name type since until pageSize pageToken", .answer_bytes = GATE_LIST_BYTES,
+      .needs_org = true },
+    { VERB_GET, "/sync/jobs/:id", SERVICE "GetJob", TYPES(get_job), .answer_bytes = GATE_JOB_BYTES,
+      .needs_org = true },
     { VERB_POST, "/sync/jobs/:id/pause", SERVICE "PauseJob", TYPES(pause_job),
       .query = "reason wait", .body = "reason wait", .needs_org = true, .changes = true,
       .success = true, .message = "Sync job paused successfully" },
@@ -60,7 +62,8 @@ static const struct route routes[] = {
       .message = "Sync job queued again successfully" },
 
     { VERB_GET, "/sync/syncs", SERVICE "ListSyncs", TYPES(list_syncs),
-      .query = "pageSize pageToken", .needs_org = true },
+      .query = "pageSize pageToken", .answer_bytes = GATE_LIST_BYTES,
+      .needs_org = true },
     { VERB_GET, "/sync/syncs/:name", SERVICE "GetSync", TYPES(get_sync), .needs_org = true },
     { VERB_POST, "/sync/syncs/:name/watermark:reset", SERVICE "ResetWatermark",
       TYPES(reset_watermark), .query = "entity value reason", .body = "entity value reason",

@@ -30,6 +30,7 @@ struct route {
     const char *query_headers; /* headers that may, too: a browser's EventSource sets none */
     const char *body;         /* fields that may come as members of the body, POST only */
     enum route_form form;
+    size_t answer_bytes;      /* memory for an answer that may be large; 0: it is not */
     bool body_required;
     bool needs_org;           /* the orgid header */
     bool changes;             /* something: BEHAVIOUR's rules for GET with side effects */

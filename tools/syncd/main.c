@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The server. The main thread opens it, waits for a signal, and closes it: all
@@ -110,6 +111,18 @@ static int wait_for_end(const struct service *service, struct tls_context *tls,
     return 0;
 }
 
+/* A connection is a descriptor, and so is a file of the store. What shells allow
+ * by default is less than the connections that the settings do. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int serve(const struct syncd_config *config, struct tls_context *tls)
 {
     struct service *service = NULL;
@@ -120,6 +133,7 @@ static int serve(const struct syncd_config *config, struct tls_context *tls)
     /* A fixed bound: the C library would raise it to the largest block ever
      * freed, and the store's memtables would tear the heap to pieces. */
     mallopt(M_MMAP_THRESHOLD, BLOCK_MAPPED_BYTES);
+    allow_descriptors();
     block_signals(&awaited);
     log_open(config->log_format, config->log_level);
     if (service_open(config, tls, &service, &why) != OK) {
