@@ -171,6 +171,8 @@ void handle_purge(struct queue *queue, struct request *request)
     req->completed = req->failed = req->cancelled = 0;
     if (e == OK)
         e = org_find(queue, req->org, &org, &request->why);
+    if (e == OK)
+        e = org_admit(queue, org, &request->why);
     if (e == OK && has_filter(req) && queue->purge_count == PURGES_MAX)
         e = err_because(&request->why, ERR_LIMIT,
                         "%d purges are under way: try again when one is over", PURGES_MAX);

@@ -391,6 +391,8 @@ void handle_delete_schedule(struct queue *queue, struct request *request)
     if (e == OK)
         e = audit_check_reason(req->reason, &request->why);
     if (e == OK)
+        e = org_admit(queue, org, &request->why);
+    if (e == OK)
         e = schedule_load(queue, org, req->name, &schedule, &request->why);
     if (e == OK)
         e = schedule_remove(queue, org, req->name, req->actor, req->reason, &request->why);

@@ -241,8 +241,8 @@ MUST_USE enum err org_check_id(struct bytes id, struct why *why);
 MUST_USE enum err org_find(struct queue *queue, struct bytes id, struct org **org, struct why *why);
 MUST_USE enum err org_find_or_create(struct queue *queue, struct bytes id, struct org **org,
                                      struct why *why);
-/* Takes one request off the organisation's rate; ERR_LIMIT, and when to come
- * back, if it has none left. */
+/* Takes one request, of those that change something, off the organisation's rate;
+ * ERR_LIMIT, and when to come back, if it has none left. */
 MUST_USE enum err org_admit(struct queue *queue, struct org *org, struct why *why);
 struct org *org_at(struct queue *queue, struct org_place place);
 struct org *org_add(struct queue *queue, struct bytes id, const struct org_record *record);

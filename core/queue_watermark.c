@@ -203,6 +203,8 @@ void handle_reset_watermark(struct queue *queue, struct request *request)
         e = err_field(&request->why, "entity", "entity is longer than %d bytes", NAME_SIZE_MAX);
     if (e == OK)
         e = audit_check_reason(req->reason, &request->why);
+    if (e == OK)
+        e = org_admit(queue, org, &request->why);
     if (e == OK && req->value_ms < 0)
         e = err_field(&request->why, "value", "value lies before 1970");
     if (e == OK)

@@ -31,7 +31,7 @@ static const struct setting settings[ORGS_SETTINGS] = {
     [ORGS_MAX_QUEUED] = { SETTING_FLAG("max-queued"), .type = SETTING_NUMBER,
         .help = "Jobs that wait; 0: no limit." },
     [ORGS_MAX_REQUESTS] = { SETTING_FLAG("max-requests"), .type = SETTING_NUMBER,
-        .most = UINT32_MAX, .help = "Requests a second; 0: no limit." },
+        .most = UINT32_MAX, .help = "Requests a second that change something; 0: no limit." },
     [ORGS_WEIGHT] = { SETTING_FLAG("weight"), .type = SETTING_NUMBER, .most = UINT32_MAX,
         .help = "Its share of the workers beside others'; 0 is 1." },
     [ORGS_KEEP_COMPLETED] = { SETTING_FLAG("keep-completed"), .type = SETTING_DURATION,

@@ -147,6 +147,35 @@ static void above_its_request_rate_an_organisation_is_told_when_to_come_back(voi
     assert_int_equal(submit(f, &spec, NULL), ERR_LIMIT);
 }
 
+static void every_request_that_changes_something_counts_against_the_rate(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct control_request pause = { .org = ORG,
+                                     .verb = CONTROL_PAUSE,
+                                     .name = bytes_of_text("a") };
+    struct purge_request purge_all = { .org = ORG };
+    struct purge_request purge_some = { .org = ORG, .name = bytes_of_text("a") };
+    struct delete_schedule_request unschedule = { .org = ORG, .name = bytes_of_text("a") };
+    struct reset_watermark_request reset = { .org = ORG, .name = bytes_of_text("a") };
+    const struct {
+        struct request *request;
+        enum queue_verb verb;
+    } all[] = {
+        { &pause.base, QUEUE_CONTROL },          { &purge_all.base, QUEUE_PURGE },
+        { &purge_some.base, QUEUE_PURGE },       { &unschedule.base, QUEUE_DELETE_SCHEDULE },
+        { &reset.base, QUEUE_RESET_WATERMARK },
+    };
+
+    submitted(f, "a");
+    limit(f, "org123", (struct org_limits){ .max_requests_per_second = 1 });
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        pass(f, 1000);
+        assert_int_not_equal(ask(f, all[i].request, all[i].verb), ERR_LIMIT);
+        assert_int_equal(ask(f, all[i].request, all[i].verb), ERR_LIMIT);
+        assert_true(f->why.retry_after_ms > 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) \
@@ -158,6 +187,7 @@ int main(void)
         TEST(low_never_starves),
         TEST(above_its_active_limit_an_organisations_jobs_wait_and_say_so),
         TEST(above_its_request_rate_an_organisation_is_told_when_to_come_back),
+        TEST(every_request_that_changes_something_counts_against_the_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
