@@ -40,10 +40,15 @@ static const struct h2_owner_ops owner_ops = { NULL, ignore, ignore };
 static void start(struct channel *channel, struct client_end *end)
 {
     struct client *client = container_of(channel, struct client, base);
-    bool has_stream = h2_session_request(client->session, &end->user);
+    struct rpc_status status;
 
-    assert(has_stream);
-    client_end_send_headers(end, "http", "fuzz");
+    if (h2_session_request(client->session, &end->user)) {
+        client_end_send_headers(end, "http", "fuzz");
+        return;
+    }
+    /* A call that was refused, and is tried again on a connection that goes. */
+    rpc_status_set(&status, RPC_UNAVAILABLE, "the connection takes no calls");
+    client_end_finish_later(end, &status);
 }
 
 static void close_client(struct channel *channel)

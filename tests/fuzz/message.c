@@ -167,6 +167,14 @@ ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *type, struct 
                                  struct arena *mem)
 {
     ProtobufCAllocator allocator = { allocate, leave, mem };
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &allocator, packed.size, packed.data);
+    uint8_t *again =
+        message != NULL ? arena_alloc(mem, protobuf_c_message_get_packed_size(message) + 1) : NULL;
 
-    return protobuf_c_message_unpack(type, &allocator, packed.size, packed.data);
+    if (again == NULL)
+        return NULL;
+    /* It keeps fields numbered 0 as unknown ones, and cannot read what it makes of them. */
+    return protobuf_c_message_unpack(type, &allocator, protobuf_c_message_pack(message, again),
+                                     again);
 }
