@@ -1,4 +1,5 @@
 #include "rpc/channel.h"
+#include "rpc/message_copy.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -23,20 +24,6 @@ static void start(struct loop_task *task)
     client_call_start(waiting->channel, &waiting->call);
 }
 
-static ProtobufCMessage *copy(const ProtobufCMessage *message)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *packed = malloc(size + 1);
-    ProtobufCMessage *copied;
-
-    if (packed == NULL)
-        return NULL;
-    protobuf_c_message_pack(message, packed);
-    copied = protobuf_c_message_unpack(message->descriptor, NULL, size, packed);
-    free(packed);
-    return copied;
-}
-
 static void drop(struct waiting_call *waiting)
 {
     if (waiting->answer != NULL)
@@ -49,7 +36,7 @@ static void on_message(struct client_call *call, const ProtobufCMessage *message
     struct waiting_call *waiting = container_of(call, struct waiting_call, call);
 
     drop(waiting);
-    waiting->answer = copy(message);
+    waiting->answer = message_copy(message);
 }
 
 static void on_done(struct client_call *call, const struct rpc_status *status)
