@@ -217,6 +217,7 @@ void call_end(struct rpc_call *call, const struct rpc_status *status)
 void call_fail_with(struct rpc_call *call, enum rpc_code code, struct bytes text,
                     struct bytes details)
 {
+    assert(code != RPC_OK);
     if (call_is_over(call))
         return;
     if (call->user.stream != NULL)

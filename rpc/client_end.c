@@ -137,23 +137,40 @@ void client_call_start(struct channel *channel, struct client_call *call)
         channel->ops->start(channel, end);
 }
 
-/* Values that HTTP cannot carry are left out, as are gRPC's own names. */
-static size_t put_metadata(struct client_end *end, struct stream_header *headers)
+/* Values that HTTP cannot carry are left out, as are gRPC's own names. False if
+ * the arena is full. */
+static bool put_metadata(struct client_end *end, struct stream_header *headers, size_t *count)
 {
-    size_t count = 0;
-
     for (size_t i = 0; i < end->call->metadata_count; i++) {
         const struct client_metadata *metadata = &end->call->metadata[i];
         struct bytes name = bytes_of_text(metadata->name), value = metadata->value;
 
         if (!grpc_name_is_valid(name) || grpc_name_is_reserved(name))
             continue;
-        if (grpc_name_is_binary(name))
+        if (grpc_name_is_binary(name)) {
             value = grpc_binary_encode(value, end->arena);
+            if (value.data == NULL)
+                return false;
+        }
         if (grpc_value_is_valid(value))
-            headers[count++] = (struct stream_header){ name, value };
+            headers[(*count)++] = (struct stream_header){ name, value };
     }
-    return count;
+    return true;
+}
+
+/* More than the server says it takes would cost it, and perhaps us, the
+ * connection. */
+static bool fits(const struct client_end *end, const struct stream_header *headers, size_t count)
+{
+    enum { HEADER_OVERHEAD = 32 }; /* RFC 9113, 6.5.2 */
+    struct stream *stream = end->user.stream;
+    size_t size = 0;
+
+    if (end->call->metadata_count == 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        size += headers[i].name.size + headers[i].value.size + HEADER_OVERHEAD;
+    return size <= stream->ops->headers_max(stream);
 }
 
 static size_t put_encodings(const struct client_end *end, struct stream_header *headers)
@@ -190,21 +207,11 @@ static int64_t time_left_ms(const struct client_end *end)
     return left_ms > 0 ? left_ms : 1;
 }
 
-void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority)
+static size_t put_own_headers(struct client_end *end, struct stream_header *headers,
+                              const char *scheme, const char *authority, const char *timeout)
 {
-    enum { OWN_HEADERS = 11 };
-    struct stream *stream = end->user.stream;
-    struct stream_header *headers =
-        arena_alloc(end->arena, (OWN_HEADERS + end->call->metadata_count) * sizeof *headers);
-    char timeout[GRPC_TIMEOUT_SIZE];
-    struct rpc_status status;
     size_t count = 0;
 
-    if (headers == NULL) {
-        rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "the metadata is too large");
-        client_end_finish_later(end, &status);
-        return;
-    }
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT(":method", "POST");
     headers[count++] = (struct stream_header)STREAM_HEADER(":scheme", bytes_of_text(scheme));
     headers[count++] = (struct stream_header)STREAM_HEADER(":path", bytes_of_text(end->call->path));
@@ -213,15 +220,34 @@ void client_end_send_headers(struct client_end *end, const char *scheme, const c
     headers[count++] = (struct stream_header)STREAM_HEADER_TEXT("content-type", "application/grpc");
     headers[count++] =
         (struct stream_header)STREAM_HEADER_TEXT("user-agent", "sync-grpc-c/" SYNC_VERSION);
-    if (end->deadline_ms != INT64_MAX) {
-        grpc_timeout_format(time_left_ms(end), timeout);
+    if (timeout[0] != '\0')
         headers[count++] =
             (struct stream_header)STREAM_HEADER("grpc-timeout", bytes_of_text(timeout));
-    }
     count += put_encodings(end, headers + count);
-    count += put_attempts(end, headers + count);
-    count += put_metadata(end, headers + count);
-    stream->ops->send_headers(stream, headers, count, false);
+    return count + put_attempts(end, headers + count);
+}
+
+void client_end_send_headers(struct client_end *end, const char *scheme, const char *authority)
+{
+    enum { OWN_HEADERS = 11 };
+    struct stream *stream = end->user.stream;
+    struct stream_header *headers =
+        arena_alloc(end->arena, (OWN_HEADERS + end->call->metadata_count) * sizeof *headers);
+    char timeout[GRPC_TIMEOUT_SIZE] = "";
+    struct rpc_status status;
+    size_t count = 0;
+
+    if (end->deadline_ms != INT64_MAX)
+        grpc_timeout_format(time_left_ms(end), timeout);
+    if (headers != NULL)
+        count = put_own_headers(end, headers, scheme, authority, timeout);
+    if (headers != NULL && put_metadata(end, headers, &count) && fits(end, headers, count)) {
+        stream->ops->send_headers(stream, headers, count, false);
+        return;
+    }
+    rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED,
+                   "the metadata is larger than the server accepts");
+    client_end_finish_later(end, &status);
 }
 
 static struct client_end *live_end(const struct client_call *call)

@@ -227,6 +227,32 @@ static void values_of_one_name_keep_their_order(void **state)
     assert_int_equal(say.trailer_size, 2);
 }
 
+static void metadata_that_nobody_takes_fails_its_call_only(void **state)
+{
+    enum { SIZE = 2 << 20 };
+    struct client_metadata metadata = { "x-huge", { NULL, SIZE } };
+    struct noted_call huge, say;
+    uint8_t *value = malloc(SIZE);
+
+    memset(value, 'v', SIZE);
+    metadata.value.data = value;
+    for (int binary = 0; binary < 2; binary++) {
+        noted_call_init(&say, *state, "/test.v1.Echo/Say"); /* the server has said what it takes */
+        call_and_wait(&say);
+        assert_status(&say, RPC_OK);
+        metadata.name = binary ? "x-huge-bin" : "x-huge";
+        noted_call_init(&huge, *state, "/test.v1.Echo/Say");
+        huge.call.metadata = &metadata;
+        huge.call.metadata_count = 1;
+        call_and_wait(&huge);
+        assert_status(&huge, RPC_RESOURCE_EXHAUSTED);
+    }
+    noted_call_init(&say, *state, "/test.v1.Echo/Say");
+    call_and_wait(&say);
+    assert_status(&say, RPC_OK);
+    free(value);
+}
+
 static void a_failure_keeps_initial_and_trailing_metadata(void **state)
 {
     const struct client_metadata metadata[] = { { "x-echo-initial", bytes_of_text("i") },
@@ -858,6 +884,7 @@ int run_call_cases(const char *name, CMFixtureFunction setup, CMFixtureFunction 
         TEST(an_empty_message_is_a_message),
         TEST(metadata_travels_both_ways),
         TEST(values_of_one_name_keep_their_order),
+        TEST(metadata_that_nobody_takes_fails_its_call_only),
         TEST(a_failure_keeps_initial_and_trailing_metadata),
         TEST(a_status_text_may_be_long),
         TEST(an_answer_that_is_not_single_is_unimplemented),

@@ -1,9 +1,5 @@
-#include "tests/unit/rpc/call_cases.h"
-
-#include "rpc/server.h"
+#include "tests/unit/rpc/remote_fixture.h"
 #include "tests/unit/rpc/tls_folder.h"
-
-#include <string.h>
 
 /* All cases of a channel, over TLS with certificates on both sides. */
 
@@ -13,40 +9,20 @@ static struct tls_context *context;
 static int setup(void **state)
 {
     static struct call_fixture f;
-    struct rpc_server_options server = { .address = "127.0.0.1:0" };
-    struct tls_client_options tls = { 0 };
-    struct channel_options channel = { .tls = &tls };
-    struct rpc_server *opened;
-    struct why why;
+    const struct tls_client_options tls = {
+        .ca_file = tls_folder_path(folder, "ca", "pem"),
+        .cert_file = tls_folder_path(folder, "alice", "pem"),
+        .key_file = tls_folder_path(folder, "alice", "key"),
+    };
 
     *state = &f;
-    if (call_fixture_open(&f) != 0)
-        return -1;
-    server.registry = f.registry;
-    server.tls = context;
-    if (rpc_server_open(&server, &opened, &why) != OK) {
-        print_error("%s\n", why.text);
-        return -1;
-    }
-    f.carrier = opened;
-    tls.ca_file = tls_folder_path(folder, "ca", "pem");
-    tls.cert_file = tls_folder_path(folder, "alice", "pem");
-    tls.key_file = tls_folder_path(folder, "alice", "key");
-    channel.address = rpc_server_address(opened);
-    if (channel_open(f.loop, &channel, &f.channel, &why) == OK)
-        return 0;
-    print_error("%s\n", why.text);
-    return -1;
+    return remote_fixture_open(&f, (struct rpc_server_options){ .tls = context },
+                               (struct channel_options){ .tls = &tls });
 }
 
 static int teardown(void **state)
 {
-    struct call_fixture *f = *state;
-
-    channel_close(f->channel);
-    rpc_server_close(f->carrier, 0);
-    call_fixture_close(f);
-    return 0;
+    return remote_fixture_close(*state);
 }
 
 int main(void)
