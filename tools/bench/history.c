@@ -1,12 +1,22 @@
 #include "tools/bench/history.h"
 
-enum { PROBES = 500 };
+enum { PROBES_MIN = 20, PROBES_MAX = 500 };
 
 struct history {
     const struct history_options *options;
     struct process server;
     uint64_t passed;
+    unsigned probes;            /* leases behind each part */
 };
+
+static unsigned probes_of(const struct history_options *options)
+{
+    uint64_t some = options->jobs / options->parts / 10;
+
+    if (some < PROBES_MIN)
+        return PROBES_MIN;
+    return some < PROBES_MAX ? (unsigned)some : PROBES_MAX;
+}
 
 /* Each leased and completed by itself; they are the only ones. */
 static enum err lease_all(struct client *client, unsigned count, struct histogram *lease_us,
@@ -30,10 +40,10 @@ static enum err lease_all(struct client *client, unsigned count, struct histogra
 static enum err queue_probes(const struct history *history, struct client *client, struct why *why)
 {
     struct batch batch = { .count = 0 };
-    enum err e = batch_new(&batch, PROBES, history->options->load.payload_bytes, why);
+    enum err e = batch_new(&batch, history->probes, history->options->load.payload_bytes, why);
 
     if (e == OK)
-        e = client_queue(client, history->options->load.org, &batch, 0, PROBES, why);
+        e = client_queue(client, history->options->load.org, &batch, 0, history->probes, why);
     batch_free(&batch);
     return e;
 }
@@ -46,7 +56,7 @@ static enum err probe(const struct history *history, struct history_part *part, 
     if (e == OK)
         e = queue_probes(history, &client, why);
     if (e == OK)
-        e = lease_all(&client, PROBES, &part->lease_us, why);
+        e = lease_all(&client, history->probes, &part->lease_us, why);
     client_close(&client);
     return e;
 }
@@ -125,7 +135,7 @@ static enum err run(struct history *history, struct restart *restart, struct why
 enum err history_run(const struct history_options *options, struct restart *restart,
                      struct why *why)
 {
-    struct history history = { .options = options };
+    struct history history = { .options = options, .probes = probes_of(options) };
     enum err e = process_prepare(&history.server, options->parent, why);
 
     if (e != OK)
