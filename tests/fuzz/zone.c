@@ -7,7 +7,7 @@
 
 /* A file of the time-zone database. Whatever it says, as long as it is read its
  * clocks keep what zone.h promises of them, around each change and far away,
- * and a daily schedule goes on. */
+ * and schedules go on. */
 
 enum { DAY_S = 24 * 3600, CHANGES_LOOKED_AT = 40 };
 static const int64_t first_s = INT64_C(-62135596800); /* the beginning of year 1 */
@@ -50,6 +50,21 @@ static void check_daily(const struct zone *zone, int64_t from_s)
     }
 }
 
+/* An hour's minute may take many changes to come; it comes, or 9999 is over. */
+static void check_hourly(const struct zone *zone, int64_t from_s)
+{
+    const struct schedule_rule rule = {
+        .start_at_ms = 1000, .repeat = REPEAT_HOURLY, .time_of_day_s = 1800
+    };
+    const struct schedule schedule = { .rule = &rule, .zone = zone };
+    int64_t at_ms = (from_s > 1 ? from_s : 1) * 1000, next_ms;
+
+    for (int i = 0; i < 4 && schedule_next(&schedule, at_ms, &next_ms); i++) {
+        assert(next_ms >= at_ms);
+        at_ms = next_ms + 1;
+    }
+}
+
 static void check_around(const struct zone *zone, int64_t at_s)
 {
     if (at_s < first_s + 2 * DAY_S || at_s > last_s - 2 * DAY_S)
@@ -59,6 +74,7 @@ static void check_around(const struct zone *zone, int64_t at_s)
     check_instant(zone, at_s - 3600);
     check_instant(zone, at_s + 3600);
     check_daily(zone, at_s);
+    check_hourly(zone, at_s - 3600);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
