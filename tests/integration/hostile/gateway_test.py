@@ -16,8 +16,9 @@ from hostile import Crowd, Scene
 import harness
 import raw_http
 
-SECOND = ("--http-head-timeout", "1s", "--http-body-timeout", "1s", "--http-idle-timeout", "1s",
-          "--http-write-timeout", "1s")
+SHORT = ("--http-head-timeout", "500ms", "--http-body-timeout", "500ms",
+         "--http-idle-timeout", "500ms", "--http-write-timeout", "500ms")
+IN_TIME_S = 30 if hostile.SANITIZED else 5      # on a machine with much else to do
 HEAD = b"GET /sync HTTP/1.1\r\nHost: a\r\norgid: evil\r\n"
 GET = HEAD + b"\r\n"
 QUEUE = b"POST /sync/queue HTTP/1.1\r\nHost: a\r\norgid: evil\r\n"
@@ -37,11 +38,12 @@ def statuses(data):
 
 class SlowPeers(unittest.TestCase):
     def test_heads_that_come_byte_by_byte(self):
-        with Scene("slow heads", *SECOND) as scene, \
+        with Scene("slow heads", *SHORT) as scene, \
                 Crowd(scene.http, 150) as crowd:
             crowd.send(HEAD)
-            scene.wait_until_closed(150, "late", meanwhile=lambda: crowd.send(b"X"))
-            self.assertEqual(scene.requests_refused("late"), 150)
+            took = scene.wait_until(150, lambda: scene.requests_refused("late"),
+                                    meanwhile=lambda: crowd.send(b"X"))
+            self.assertLess(took, IN_TIME_S)
             for came in crowd.read().values():
                 self.assertTrue(came is None or statuses(came) == [408], came)
 
@@ -56,21 +58,20 @@ class SlowPeers(unittest.TestCase):
             self.assertEqual(scene.refused("full"), 0)
 
     def test_connections_that_never_say_anything(self):
-        with Scene("silent connections", *SECOND) as scene, Crowd(scene.http, 300):
-            scene.wait_until_closed(300, "idle")
+        with Scene("silent connections", *SHORT) as scene, Crowd(scene.http, 300):
+            scene.wait_until(300, lambda: scene.closed("idle"))
 
     def test_bodies_that_come_byte_by_byte(self):
         kinds = {"length": b"Content-Length: 100000\r\n\r\n{",
                  "chunks": b"Transfer-Encoding: chunked\r\n\r\n1\r\n{"}
         for kind, begin in kinds.items():
             trickle = b" " if kind == "length" else b"\r\n1\r\n "
-            with Scene(f"slow bodies by {kind}", *SECOND) as scene, \
+            with Scene(f"slow bodies by {kind}", *SHORT) as scene, \
                     Crowd(scene.http, 150) as crowd:
                 crowd.send(QUEUE + begin)
-                took = scene.wait_until_closed(150, "late",
-                                               meanwhile=lambda: crowd.send(trickle))
-                self.assertLess(took, 5 if not hostile.SANITIZED else 30)
-                self.assertEqual(scene.requests_refused("late"), 150)
+                took = scene.wait_until(150, lambda: scene.requests_refused("late"),
+                                        meanwhile=lambda: crowd.send(trickle))
+                self.assertLess(took, IN_TIME_S)
 
     def test_large_bodies_that_never_end(self):
         flags = ("--http-memory-max", "16MiB", "--http-body-timeout", "60s")
@@ -89,15 +90,15 @@ class SlowPeers(unittest.TestCase):
                                lambda: scene.closed("memory") >= 80)
 
     def test_slow_but_steady_bodies_are_served(self):
-        body = json.dumps(job("steady", 6000)).encode()
-        flags = (*SECOND, "--http-bytes-per-second-min", "1KiB")
+        body = json.dumps(job("steady", 3000)).encode()
+        flags = (*SHORT, "--http-bytes-per-second-min", "1KiB")
         with Scene("steady bodies", *flags) as scene, \
                 raw_http.Connection(scene.http) as connection:
             connection.send(QUEUE + b"Content-Length: %d\r\n\r\n" % len(body))
             begun = time.monotonic()
-            for at in range(0, len(body), 128):
-                connection.send(body[at:at + 128])
-                time.sleep(0.05)    # it is the speed that is tested: 2.5 KiB a second
+            for at in range(0, len(body), 64):
+                connection.send(body[at:at + 64])
+                time.sleep(0.025)   # it is the speed that is tested: 2.5 KiB a second
             self.assertGreater(time.monotonic() - begun, 1)
             self.assertEqual(connection.receive().status, 200)
 
@@ -109,36 +110,38 @@ class PeersThatDoNotRead(unittest.TestCase):
                 scene.sync.ask("POST", "/sync/queue", job(f"big-{i}", size), org="evil")[0], 200)
 
     def test_large_lists_that_nobody_reads(self):
-        flags = (*SECOND, "--http-memory-max", "16MiB")
+        flags = (*SHORT, "--http-memory-max", "16MiB")
         with Scene("unread lists", *flags, memory_max=120) as scene:
             self.fill(scene, 40, 50000)
-            with Crowd(scene.http, 100, receive_buffer=4096) as crowd:
+            with Crowd(scene.http, 50, receive_buffer=4096) as crowd:
                 crowd.send(LIST * 3)
-                scene.wait_until_closed(100, "memory", "unread")
+                scene.wait_until(50, lambda: scene.closed("memory", "unread"))
                 self.assertGreater(scene.closed("memory"), 0)
 
     def test_watches_that_nobody_reads(self):
-        with Scene("unread watches", *SECOND, memory_max=96) as scene, \
+        with Scene("unread watches", *SHORT, memory_max=96) as scene, \
                 Crowd(scene.http, 50, receive_buffer=4096) as crowd:
             crowd.send(WATCH)
             crowd.wait_readable()
             self.fill(scene, 40, 16000)
-            scene.wait_until_closed(50, "unread")
+            scene.wait_until(50, lambda: scene.closed("unread"))
 
     def test_one_byte_a_second_is_not_reading(self):
-        with Scene("slow readers", *SECOND) as scene:
+        with Scene("slow readers", *SHORT) as scene:
             self.fill(scene, 40, 50000)
             with Crowd(scene.http, 20, receive_buffer=4096) as crowd:
                 crowd.send(LIST)
                 crowd.wait_readable()
-                scene.wait_until_closed(20, "unread", meanwhile=lambda: crowd.read(1))
+                scene.wait_until(20, lambda: scene.closed("unread"),
+                                 meanwhile=lambda: crowd.read(1))
 
     def test_requests_in_a_row_whose_answers_nobody_reads(self):
-        with Scene("unread pipelines", *SECOND) as scene, \
+        with Scene("unread pipelines", *SHORT) as scene, \
                 Crowd(scene.http, 50, receive_buffer=4096) as crowd:
             for _ in range(20):
                 crowd.send(GET * 1000)
-            scene.wait_until_closed(50, "unread", meanwhile=lambda: crowd.send(GET * 100))
+            scene.wait_until(50, lambda: scene.closed("unread"),
+                             meanwhile=lambda: crowd.send(GET * 100))
 
 
 class Crowds(unittest.TestCase):
@@ -154,14 +157,14 @@ class Crowds(unittest.TestCase):
     def test_connections_opened_and_broken_as_fast_as_possible(self):
         reset = struct.pack("ii", 1, 0)
         with Scene("connection flood", "--http-connections-max", "100") as scene:
-            end, count = time.monotonic() + 2, 0
+            end, count = time.monotonic() + 1, 0
             while time.monotonic() < end:
                 with Crowd(scene.http, 50) as crowd:
                     crowd.send(GET)
                     for one in crowd.sockets:
                         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
                     count += len(crowd.sockets)
-            print(f"connection flood: {count} connections in 2 s")
+            print(f"connection flood: {count} connections in 1 s")
             harness.wait_until("all of them are gone", lambda: scene.open_connections() <= 3)
 
     def test_one_address_with_more_watches_than_it_may_have(self):
@@ -183,7 +186,7 @@ class Crowds(unittest.TestCase):
             self.assertEqual((got.count(200), got.count(503)), (10, 90))
 
     def test_connections_closed_on_one_side(self):
-        with Scene("half-closed connections", *SECOND) as scene, \
+        with Scene("half-closed connections", *SHORT) as scene, \
                 Crowd(scene.http, 300) as crowd:
             for i, one in enumerate(crowd.sockets):
                 one.send((b"", GET, HEAD)[i % 3])
@@ -304,7 +307,7 @@ class JsonBombs(unittest.TestCase):
     def test_bombs_from_many_at_once(self):
         body = self.bombs()["as many members as there is room for"][0]
         with Scene("many bombs", memory_max=400) as scene, Crowd(scene.http, 0) as crowd:
-            for _ in range(40):
+            for _ in range(15):
                 crowd.grow(1)
                 crowd.sockets[-1].setblocking(True)
                 crowd.sockets[-1].sendall(QUEUE + b"Content-Length: %d\r\n\r\n" % len(body) + body)

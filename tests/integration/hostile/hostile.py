@@ -3,7 +3,7 @@
     with Scene("slow heads", "--http-head-timeout", "1s") as scene:
         crowd = Crowd(scene.http, 200)
         crowd.send(b"GET / HT")
-        scene.wait_until_gone(...)
+        scene.wait_until(200, lambda: scene.requests_refused("late"))
 
 At the end of a scene the client must have been served every time, its slowest
 answer and the server's memory must be within bounds; both are printed.
@@ -113,7 +113,6 @@ class Scene:
             self.sync.ask("GET", "/sync/info", org="good")
         self.memory = Memory(self.sync.server.child.pid)
         self.good = GoodClient(self.http, self.source)
-        self.begun = time.monotonic()
         return self
 
     def __exit__(self, kind, value, trace):
@@ -138,8 +137,10 @@ class Scene:
         connection.close()
         return prometheus.parse(text)
 
-    def closed(self, reason):
-        return self.metrics()["sync_http_connections_closed_total"].value(reason=reason)
+    def closed(self, *reasons):
+        """Connections that were closed for one of the reasons."""
+        ended = self.metrics()["sync_http_connections_closed_total"]
+        return sum(ended.value(reason=reason) for reason in reasons)
 
     def refused(self, reason):
         return self.metrics()["sync_http_connections_refused_total"].value(reason=reason)
@@ -150,16 +151,15 @@ class Scene:
     def open_connections(self):
         return self.metrics()["sync_http_connections"].value()
 
-    def wait_until_closed(self, count, *reasons, meanwhile=lambda: None):
-        """Until so many connections were closed for one of the reasons. Says how long it took."""
+    def wait_until(self, count, counted, meanwhile=lambda: None):
+        """Until so many are counted as cut off. Says how long it took."""
         begun = time.monotonic()
 
-        def closed():
+        def enough():
             meanwhile()
-            ended = self.metrics()["sync_http_connections_closed_total"]
-            return sum(ended.value(reason=reason) for reason in reasons) >= count
+            return counted() >= count
 
-        harness.wait_until(f"{count} are cut off: {', '.join(reasons)}", closed)
+        harness.wait_until(f"{count} are cut off", enough)
         took = time.monotonic() - begun
         print(f"{self.name}: {count} cut off after {took:.1f} s", flush=True)
         return took
