@@ -152,9 +152,9 @@ static void expand(struct rpc_call *call, void *context, const ProtobufCMessage 
     expand_more(call);
 }
 
+/* Whoever sees it counted may resume the call. */
 static void count(struct echo_call *own, const Test__V1__EchoRequest *request)
 {
-    own->echo->received++;
     own->messages++;
     own->echo->compressed += call_message_was_compressed(own->call);
     own->total_bytes += (int64_t)(request->payload.len + strlen(request->text));
@@ -162,6 +162,7 @@ static void count(struct echo_call *own, const Test__V1__EchoRequest *request)
         own->echo->paused = own->call;
         call_pause_reading(own->call);
     }
+    own->echo->received++;
 }
 
 static void collect_message(struct rpc_call *call, const ProtobufCMessage *message)
