@@ -1,9 +1,12 @@
 #include "rpc/tls_parts.h"
 
+#include "core/base/log.h"
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* The policy, in one place for both sides; and contexts, which remember their
  * files so that they can be read again. */
@@ -56,24 +59,6 @@ static SSL_CTX *new_settings(enum tls_role role)
     return NULL;
 }
 
-/* ---- ALPN. ---- */
-
-/* RFC 7301: a server that speaks nothing of what is offered says so and ends. */
-static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size,
-                           const unsigned char *offered, unsigned offered_size, void *context)
-{
-    const char *own = SSL_get_app_data(ssl); /* its length first, as on the wire */
-    unsigned char *found;
-
-    (void)context;
-    if (SSL_select_next_proto(&found, chosen_size, (const unsigned char *)own,
-                              (unsigned)strlen(own), offered,
-                              offered_size) != OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    *chosen = found;
-    return SSL_TLSEXT_ERR_OK;
-}
-
 /* ---- Contexts. ---- */
 
 static enum err make_server_settings(const struct tls_context *context, SSL_CTX **made,
@@ -85,7 +70,7 @@ static enum err make_server_settings(const struct tls_context *context, SSL_CTX 
     *made = settings;
     if (settings == NULL)
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
-    SSL_CTX_set_alpn_select_cb(settings, choose_protocol, NULL);
+    tls_handshake_accept_protocols(settings);
     e = tls_use_identity(settings, context->cert_file, context->key_file, expiry_ms, why);
     if (e != OK || context->ca_file == NULL)
         return e;
@@ -133,6 +118,16 @@ static enum err load(struct tls_context *context, struct why *why)
     pthread_mutex_unlock(&context->lock);
     SSL_CTX_free(old);
     return OK;
+}
+
+static bool has_changed(const struct tls_context *context, struct timespec *time)
+{
+    struct stat status;
+
+    if (stat(context->cert_file, &status) != 0)
+        return false;
+    *time = status.st_mtim;
+    return time->tv_sec != context->cert_time.tv_sec || time->tv_nsec != context->cert_time.tv_nsec;
 }
 
 static bool copy(char **copied, const char *text)
@@ -223,6 +218,8 @@ enum err tls_client_new(const struct tls_client_options *options, const char *ad
         return err_because(why, ERR_UNAVAILABLE, "out of memory");
     }
     made->name_is_ip = is_ip(made->name);
+    if (made->cert_file != NULL)
+        (void)has_changed(made, &made->cert_time);
     return finish(made, context, why);
 }
 
@@ -265,10 +262,27 @@ static bool expect_server(SSL *ssl, const struct tls_context *context)
            SSL_set_tlsext_host_name(ssl, context->name) == 1;
 }
 
+/* Certificates of clients may live for hours: whoever renews them only puts the
+ * files in their place. */
+static void take_renewed(struct tls_context *context)
+{
+    struct timespec time;
+    struct why why;
+
+    if (context->cert_file == NULL || !has_changed(context, &time))
+        return;
+    if (load(context, &why) == OK)
+        context->cert_time = time;
+    else
+        log_event(LOG_WARNING, "the old certificate stays", LOG_TEXT("why", why.text));
+}
+
 SSL *tls_context_begin(struct tls_context *context)
 {
     SSL *ssl;
 
+    if (context->role == TLS_CLIENT)
+        take_renewed(context);
     pthread_mutex_lock(&context->lock);
     ssl = SSL_new(context->settings);
     pthread_mutex_unlock(&context->lock);

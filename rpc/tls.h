@@ -31,6 +31,8 @@ MUST_USE enum err tls_server_new(const struct tls_server_options *options,
  * OK, everything stays as it is. */
 MUST_USE enum err tls_server_reload(struct tls_context *context, struct why *why);
 
+/* A client's certificate and key are read again when the certificate's file has
+ * changed, as it connects; unless they are right, the old ones stay. */
 struct tls_client_options {
     const char *ca_file;              /* tls-ca: whom to trust; NULL: whom the system trusts */
     const char *cert_file, *key_file; /* tls-cert, tls-key; NULL: none to show */

@@ -1,15 +1,16 @@
 #ifndef RPC_TLS_PARTS_H
 #define RPC_TLS_PARTS_H
 
+#include "rpc/buffer.h"
 #include "rpc/tls.h"
-#include "rpc/transport.h"
+#include "rpc/tls_session.h"
 
 #include <openssl/ssl.h>
 #include <pthread.h>
 
 /* The inside of TLS, for the files that make it: tls.c is the policy, tls_files.c
- * reads certificates and keys, tls_session.c moves bytes, tls_failure.c knows what
- * went wrong. */
+ * reads certificates and keys, tls_handshake.c agrees on who speaks what,
+ * tls_session.c moves bytes, tls_failure.c knows what went wrong. */
 
 enum tls_role { TLS_SERVER, TLS_CLIENT };
 
@@ -35,7 +36,8 @@ struct tls_context {
     bool name_is_ip;
 
     pthread_mutex_t lock;
-    SSL_CTX *settings; /* under the lock: replaced by a reload */
+    SSL_CTX *settings;         /* under the lock: replaced by a reload */
+    struct timespec cert_time; /* client: of its file, when it was read; its loop's */
 
     atomic_int_fast64_t expiry_ms;
     atomic_uint_fast64_t handshakes, reloads;
@@ -46,6 +48,41 @@ struct tls_context {
 /* Gives a session in its role, as the settings are now. NULL if out of memory. */
 SSL *tls_context_begin(struct tls_context *context);
 void tls_context_hold(struct tls_context *context);
+
+/* ---- Sessions. ---- */
+
+enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_FAILED };
+
+struct tls_session {
+    struct tls_context *context;
+    struct transport *transport;
+    SSL *ssl;
+    enum transport_protocol protocol;
+    enum tls_state state;
+    bool peer_ended; /* the socket has no more */
+    bool drained;    /* it had no more for this call */
+    bool has_input;  /* the last read left some behind */
+    bool is_told;    /* that it failed, by a read or by the handshake */
+    bool said_goodbye;
+    bool ssl_is_dead;  /* OpenSSL itself has given up */
+    struct buffer out; /* records for the socket */
+    int64_t opened_ms;
+    int64_t whole_ms; /* when there was last no incomplete record */
+    int64_t chatter;
+    char peer_name[TRANSPORT_PEER_NAME_SIZE];
+    char why[200];
+};
+
+/* It ends for that reason: CLOSED. */
+enum transport_outcome tls_session_fail(struct tls_session *session, enum tls_failure failure,
+                                        const char *why);
+/* What a call of OpenSSL's that did not succeed means. */
+enum transport_outcome tls_session_judge(struct tls_session *session, int result);
+
+/* Prepares for agreeing on the protocol. False if out of memory. */
+bool tls_handshake_prepare(struct tls_session *session);
+/* For a server's settings. */
+void tls_handshake_accept_protocols(SSL_CTX *settings);
 
 /* ---- Files. ---- */
 

@@ -1,8 +1,6 @@
-#include "rpc/tls_session.h"
-
-#include "rpc/buffer.h"
-#include "rpc/loop.h"
 #include "rpc/tls_parts.h"
+
+#include "rpc/loop.h"
 
 #include <openssl/err.h>
 #include <stdio.h>
@@ -18,26 +16,6 @@ enum {
     RECORD_EXTRA = 64,          /* at most what a record adds */
     RECORD_BYTES = 16 << 10,    /* and what it holds */
     CHATTER_MAX = 64,           /* messages; one more for each second */
-};
-
-enum state { SHAKING, OPEN, ENDED, FAILED };
-
-struct tls_session {
-    struct tls_context *context;
-    struct transport *transport;
-    SSL *ssl;
-    enum transport_protocol protocol;
-    enum state state;
-    bool peer_ended; /* the socket has no more */
-    bool drained;    /* it had no more for this call */
-    bool has_input;  /* the last read left some behind */
-    bool said_goodbye;
-    struct buffer out; /* records for the socket */
-    int64_t opened_ms;
-    int64_t whole_ms; /* when there was last no incomplete record */
-    int64_t chatter;
-    char peer_name[TRANSPORT_PEER_NAME_SIZE];
-    char why[200];
 };
 
 static bool chatters(const struct tls_session *session)
@@ -118,29 +96,30 @@ static bool give_socket(struct tls_session *session)
 
 /* ---- Trouble. ---- */
 
-static enum transport_outcome fail(struct tls_session *session, enum tls_failure failure,
-                                   const char *why)
+enum transport_outcome tls_session_fail(struct tls_session *session, enum tls_failure failure,
+                                        const char *why)
 {
-    if (session->state == SHAKING)
+    if (session->state == TLS_FAILED)
+        return TRANSPORT_CLOSED;
+    if (session->state == TLS_SHAKING)
         atomic_fetch_add(&session->context->failures[failure], 1);
     if (why != session->why)
         snprintf(session->why, sizeof session->why, "%s", why);
-    session->state = FAILED;
+    session->state = TLS_FAILED;
     session->transport->is_broken = true;
     return TRANSPORT_CLOSED;
 }
 
 static enum transport_outcome end(struct tls_session *session)
 {
-    if (session->state == SHAKING)
-        return fail(session, TLS_FAILED_CLOSED,
-                    "the peer closed the connection in TLS's handshake");
-    session->state = ENDED;
+    if (session->state == TLS_SHAKING)
+        return tls_session_fail(session, TLS_FAILED_CLOSED,
+                                "the peer closed the connection in TLS's handshake");
+    session->state = TLS_ENDED;
     return TRANSPORT_CLOSED;
 }
 
-/* What a call that did not succeed means. */
-static enum transport_outcome judge(struct tls_session *session, int result)
+enum transport_outcome tls_session_judge(struct tls_session *session, int result)
 {
     unsigned long error;
 
@@ -153,13 +132,14 @@ static enum transport_outcome judge(struct tls_session *session, int result)
     default:
         break;
     }
+    session->ssl_is_dead = true;
     error = ERR_peek_last_error();
     if (error == 0 && chatters(session))
-        return fail(session, TLS_FAILED_OTHER, "TLS: the peer goes on negotiating");
+        return tls_session_fail(session, TLS_FAILED_OTHER, "TLS: the peer goes on negotiating");
     if (error == 0)
         return end(session);
     tls_failure_describe(session->ssl, error, session->why, sizeof session->why);
-    return fail(session, tls_failure_of(error), session->why);
+    return tls_session_fail(session, tls_failure_of(error), session->why);
 }
 
 /* Called with each message that arrives or leaves. */
@@ -172,95 +152,12 @@ static void count_message(int is_write, int version, int type, const void *messa
     (void)message;
     (void)size;
     (void)ssl;
-    if (!is_write && type == SSL3_RT_HANDSHAKE && session->state == OPEN)
+    if (!is_write && type == SSL3_RT_HANDSHAKE && session->state == TLS_OPEN)
         session->chatter++;
-}
-
-/* ---- The handshake. ---- */
-
-static const char *protocol_name(enum transport_protocol protocol)
-{
-    return protocol == TRANSPORT_HTTP2 ? "\x02h2" : "\x08http/1.1";
-}
-
-static bool protocol_is_agreed(const struct tls_session *session)
-{
-    const char *own = protocol_name(session->protocol);
-    const unsigned char *agreed;
-    unsigned size;
-
-    SSL_get0_alpn_selected(session->ssl, &agreed, &size);
-    if (size == 0)
-        return session->protocol == TRANSPORT_HTTP1;
-    return size == strlen(own + 1) && memcmp(agreed, own + 1, size) == 0;
-}
-
-/* It ends up in logs and in the audit. */
-static void write_name(char *name, const uint8_t *text, size_t size)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < size; i++)
-        name[count++] = text[i] < ' ' || text[i] == 0x7f ? '?' : (char)text[i];
-    name[count] = '\0';
-}
-
-static void note_peer_name(struct tls_session *session)
-{
-    X509 *cert = SSL_get0_peer_certificate(session->ssl);
-    X509_NAME *subject = cert != NULL ? X509_get_subject_name(cert) : NULL;
-    int at = subject != NULL ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1) : -1;
-    unsigned char *text = NULL;
-    int size;
-
-    if (at < 0)
-        return;
-    size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    if (size > 0 && (size_t)size < sizeof session->peer_name)
-        write_name(session->peer_name, text, (size_t)size);
-    OPENSSL_free(text);
-}
-
-/* Who shows a certificate without a name could not be told from others. */
-static enum transport_outcome finish_handshake(struct tls_session *session)
-{
-    bool names_peer = session->context->role == TLS_SERVER && session->context->ca_file != NULL;
-
-    if (!protocol_is_agreed(session)) {
-        session->state = OPEN;
-        tls_session_say_goodbye(session);
-        session->state = SHAKING;
-        return fail(session, TLS_FAILED_ALPN, "TLS: the peer does not agree on HTTP/2 (ALPN h2)");
-    }
-    note_peer_name(session);
-    if (names_peer && session->peer_name[0] == '\0')
-        return fail(session, TLS_FAILED_PEER_CERTIFICATE,
-                    "TLS: the peer's certificate has no common name, or a very long one");
-    session->state = OPEN;
-    session->has_input = true; /* perhaps, behind the handshake's last message */
-    session->opened_ms = session->whole_ms = loop_mono_ms();
-    atomic_fetch_add(&session->context->handshakes, 1);
-    return TRANSPORT_DONE;
-}
-
-enum transport_outcome tls_session_handshake(struct tls_session *session)
-{
-    enum transport_outcome outcome;
-    int result;
-
-    if (session->state != SHAKING)
-        return session->state == OPEN ? TRANSPORT_DONE : TRANSPORT_CLOSED;
-    ERR_clear_error();
-    session->drained = false;
-    result = SSL_do_handshake(session->ssl);
-    outcome = result == 1 ? finish_handshake(session) : judge(session, result);
-    (void)tls_session_flush(session); /* an alert, even if it failed */
-    return outcome;
 }
 
 /* ---- Bytes. ---- */
 
-/* Whatever comes after a failure is read past. */
 static enum transport_outcome read_records(struct tls_session *session, uint8_t *data, size_t room,
                                            size_t *size)
 {
@@ -274,27 +171,36 @@ static enum transport_outcome read_records(struct tls_session *session, uint8_t 
 
         *size += part;
         if (result != 1)
-            outcome = judge(session, result);
+            outcome = tls_session_judge(session, result);
     }
-    session->has_input = *size == room || session->state == ENDED;
+    if (*size > 0 || SSL_has_pending(session->ssl) == 0)
+        session->whole_ms = loop_mono_ms();
     return outcome;
+}
+
+/* An end behind bytes is told by the next read. */
+static bool has_more(const struct tls_session *session, bool was_filled)
+{
+    return was_filled || session->state == TLS_ENDED ||
+           (session->state == TLS_FAILED && !session->is_told);
 }
 
 enum transport_outcome tls_session_read(struct tls_session *session, uint8_t *data, size_t room,
                                         size_t *size)
 {
-    enum transport_outcome outcome;
+    enum transport_outcome outcome = TRANSPORT_CLOSED;
 
     *size = 0;
-    if (session->state == FAILED)
+    if (session->state == TLS_FAILED && session->is_told)
         return transport_receive(session->transport, data, room, size);
-    if (session->state == ENDED)
-        return TRANSPORT_CLOSED;
-    outcome = read_records(session, data, room, size);
-    if (*size > 0 || SSL_has_pending(session->ssl) == 0)
-        session->whole_ms = loop_mono_ms();
-    (void)tls_session_flush(session); /* replies; trouble is told by the next write */
-    return *size > 0 ? TRANSPORT_DONE : outcome;
+    if (session->state == TLS_OPEN)
+        outcome = read_records(session, data, room, size);
+    (void)tls_session_flush(session); /* replies */
+    if (*size > 0)
+        outcome = TRANSPORT_DONE;
+    session->is_told = session->state == TLS_FAILED && outcome == TRANSPORT_CLOSED;
+    session->has_input = has_more(session, *size == room);
+    return outcome;
 }
 
 bool tls_session_has_input(const struct tls_session *session)
@@ -305,7 +211,7 @@ bool tls_session_has_input(const struct tls_session *session)
 int64_t tls_session_stuck_since_ms(const struct tls_session *session)
 {
     bool is_stuck =
-        session->state == OPEN && !session->has_input && SSL_has_pending(session->ssl) == 1;
+        session->state == TLS_OPEN && !session->has_input && SSL_has_pending(session->ssl) == 1;
 
     return is_stuck ? session->whole_ms : INT64_MAX;
 }
@@ -317,10 +223,10 @@ static enum transport_outcome write_records(struct tls_session *session, struct 
     int result;
 
     if (buffer_room(&session->out, bytes.size + extra) == NULL)
-        return fail(session, TLS_FAILED_OTHER, "out of memory");
+        return tls_session_fail(session, TLS_FAILED_OTHER, "out of memory");
     ERR_clear_error();
     result = SSL_write_ex(session->ssl, bytes.data, bytes.size, size);
-    return result == 1 ? TRANSPORT_DONE : judge(session, result);
+    return result == 1 ? TRANSPORT_DONE : tls_session_judge(session, result);
 }
 
 enum transport_outcome tls_session_write(struct tls_session *session, struct bytes bytes,
@@ -331,8 +237,8 @@ enum transport_outcome tls_session_write(struct tls_session *session, struct byt
     *size = 0;
     if (outcome != TRANSPORT_DONE)
         return outcome;
-    if (session->state == SHAKING || session->state == FAILED)
-        return session->state == SHAKING ? TRANSPORT_BLOCKED : TRANSPORT_CLOSED;
+    if (session->state == TLS_SHAKING || session->state == TLS_FAILED)
+        return session->state == TLS_SHAKING ? TRANSPORT_BLOCKED : TRANSPORT_CLOSED;
     if (bytes.size > WRITE_BYTES_MAX)
         bytes.size = WRITE_BYTES_MAX;
     outcome = write_records(session, bytes, size);
@@ -351,7 +257,7 @@ enum transport_outcome tls_session_flush(struct tls_session *session)
         if (outcome == TRANSPORT_BLOCKED)
             return outcome;
         if (outcome == TRANSPORT_CLOSED)
-            return fail(session, TLS_FAILED_CLOSED, "the peer closed the connection");
+            return tls_session_fail(session, TLS_FAILED_CLOSED, "the peer closed the connection");
         buffer_take(&session->out, size);
     }
     buffer_clear(&session->out, 0);
@@ -365,7 +271,7 @@ bool tls_session_has_unsent(const struct tls_session *session)
 
 void tls_session_say_goodbye(struct tls_session *session)
 {
-    if (session->said_goodbye || (session->state != OPEN && session->state != ENDED))
+    if (session->said_goodbye || session->ssl_is_dead || !SSL_is_init_finished(session->ssl))
         return;
     session->said_goodbye = true;
     ERR_clear_error();
@@ -387,17 +293,12 @@ const char *tls_session_peer_name(const struct tls_session *session)
 
 static bool set_up(struct tls_session *session)
 {
-    const char *name = protocol_name(session->protocol);
-
     session->ssl = tls_context_begin(session->context);
     if (session->ssl == NULL || !give_socket(session))
         return false;
-    SSL_set_app_data(session->ssl, (void *)(uintptr_t)name);
     SSL_set_msg_callback(session->ssl, count_message);
     SSL_set_msg_callback_arg(session->ssl, session);
-    return session->context->role == TLS_SERVER ||
-           SSL_set_alpn_protos(session->ssl, (const unsigned char *)name, (unsigned)strlen(name)) ==
-               0;
+    return tls_handshake_prepare(session);
 }
 
 struct tls_session *tls_session_new(struct tls_context *context, struct transport *transport,
@@ -413,15 +314,15 @@ struct tls_session *tls_session_new(struct tls_context *context, struct transpor
     tls_context_hold(context);
     if (set_up(session))
         return session;
-    session->state = FAILED;
+    session->state = TLS_FAILED;
     tls_session_free(session);
     return NULL;
 }
 
 void tls_session_free(struct tls_session *session)
 {
-    if (session->state == SHAKING)
-        fail(session, TLS_FAILED_TIMEOUT, "TLS's handshake was broken off");
+    if (session->state == TLS_SHAKING)
+        tls_session_fail(session, TLS_FAILED_TIMEOUT, "TLS's handshake was broken off");
     SSL_free(session->ssl);
     buffer_clear(&session->out, 0);
     tls_context_free(session->context);

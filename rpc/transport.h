@@ -45,7 +45,8 @@ bool transport_open(struct transport *transport, int fd, struct tls_context *tls
 /* Before anything is read or written. Nothing to do for a plain one. */
 enum transport_outcome transport_handshake(struct transport *transport);
 
-/* DONE: *size bytes, at least one. Fewer than `room`: there are no more now. */
+/* DONE: *size bytes, at least one. Fewer than `room`: there are no more now. After
+ * CLOSED because of a failure, it gives the raw bytes that still come, to be dropped. */
 enum transport_outcome transport_read(struct transport *transport, uint8_t *data, size_t room,
                                       size_t *size);
 /* True if there is more to read, whether or not the socket is readable. */

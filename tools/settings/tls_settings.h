@@ -25,7 +25,8 @@ enum {
         .help = "Whom to trust, in PEM; absent: whom the system trusts. The server's certificate"\
                 " must be of one of these and for its name." },                                  \
     [(first) + TLS_SETTING_CERT] = { .name = "tls-cert", .placeholder = "FILE",                  \
-        .reach = (how_far), .help = "A certificate to show to the server, in PEM." },            \
+        .reach = (how_far),                                                                      \
+        .help = "A certificate to show to the server, in PEM; read again when it was renewed." },\
     [(first) + TLS_SETTING_KEY] = { .name = "tls-key", .placeholder = "FILE",                    \
         .reach = (how_far), .help = "Its private key, in PEM; mode 0600." },                     \
     [(first) + TLS_SETTING_SERVER_NAME] = { .name = "tls-server-name", .placeholder = "NAME",    \

@@ -233,7 +233,7 @@ static void clients_without_a_good_certificate_are_refused(void **state)
         { NULL, "shows no certificate", "certificate required" },
         { "stranger", "issuer", "unknown ca" },
         { "server", "purpose", "unsupported certificate" },
-        { "unnamed-client", "no common name", NULL },
+        { "unnamed-client", "no fit common name", NULL },
     };
 
     (void)state;
@@ -252,6 +252,35 @@ static void clients_without_a_good_certificate_are_refused(void **state)
             fail_msg("%s: %s", cases[i].cert, transport_why(&pair.client));
         pair_close(&pair);
     }
+}
+
+static void replace(const char *name, const char *by, const char *ending)
+{
+    assert_int_equal(
+        rename(tls_folder_path(folder, by, ending), tls_folder_path(folder, name, ending)), 0);
+}
+
+/* As often as it connects. "renewed" is a server's: refused, so it was shown. */
+static void a_client_takes_a_certificate_that_was_renewed(void **state)
+{
+    struct tls_context *client;
+    struct pair pair;
+
+    (void)state;
+    client = tls_folder_client(folder, "ca", "alice", "localhost");
+    replace("alice", "renewed", "pem");
+    pair_open(&pair, tls_folder_server(folder, "server", "ca"), client);
+    pair_shake_hands(&pair);
+    assert_open(&pair); /* the key is not there yet: with the old one */
+    assert_string_equal(transport_peer_name(&pair.server), "alice");
+    transport_close(&pair.client);
+    transport_close(&pair.server);
+    replace("alice", "renewed", "key");
+    pair_open(&pair, pair.contexts[0], client);
+    pair_shake_hands(&pair);
+    assert_int_equal(pair.server_outcome, TRANSPORT_CLOSED);
+    assert_non_null(strstr(transport_why(&pair.server), "purpose"));
+    pair_close(&pair);
 }
 
 /* ---- Ours and a peer that does what it likes. ---- */
@@ -436,6 +465,7 @@ static void a_peer_that_names_no_protocol_is_let_go(void **state)
     assert_int_equal(peer_shake_hands(&peer), TRANSPORT_CLOSED);
     assert_non_null(strstr(transport_why(&peer.server), "ALPN"));
     assert_true(SSL_is_init_finished(peer.ssl));
+    transport_shut_down(&peer.server);
     assert_int_equal(SSL_get_error(peer.ssl, SSL_read(peer.ssl, &byte, 1)), SSL_ERROR_ZERO_RETURN);
     peer_close(&peer);
 }
@@ -590,7 +620,7 @@ static void no_tickets_are_given(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test(name)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(bytes_go_both_ways),
         TEST(what_is_left_behind_is_told),
@@ -600,6 +630,7 @@ int main(void)
         TEST(a_client_is_known_by_its_certificate),
         TEST(clients_without_a_good_certificate_are_refused),
         TEST(a_client_certificate_that_has_expired_is_refused),
+        TEST(a_client_takes_a_certificate_that_was_renewed),
         TEST(old_versions_are_refused),
         TEST(ciphers_that_http2_forbids_are_refused),
         TEST(tls_1_2_is_spoken),
@@ -613,5 +644,5 @@ int main(void)
         TEST(a_record_that_stops_is_noticed),
         TEST(no_tickets_are_given),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
