@@ -65,6 +65,12 @@ void address_source_distrust(struct address_source *source)
     source->is_stale = true;
 }
 
+void address_source_reject(struct address_source *source)
+{
+    source->is_known = false;
+    back_off(source);
+}
+
 bool address_source_ask(struct address_source *source)
 {
     bool must = source->is_name && (source->is_stale || !source->is_known);

@@ -37,6 +37,8 @@ void address_source_close(struct address_source *source);
 
 /* Something was lost: the name may mean others by now. */
 void address_source_distrust(struct address_source *source);
+/* What it gave could not be used: it is to be asked again after a while. */
+void address_source_reject(struct address_source *source);
 /* Asks, if that is needed and may be done now. True while it is asking. */
 bool address_source_ask(struct address_source *source);
 

@@ -147,6 +147,8 @@ static void on_addresses(void *context, const struct addresses *addresses)
     struct remote_channel *remote = context;
 
     set_addresses(remote, addresses);
+    if (remote->picker.count == 0)
+        address_source_reject(&remote->source);
     picker_connect(&remote->picker);
     post_settle(remote);
 }
@@ -160,15 +162,28 @@ static bool attach(struct remote_channel *remote, struct client_end *end)
     return subchannel != NULL && subchannel_attach(subchannel, end);
 }
 
+static void fail_without_stream(struct client_end *end)
+{
+    struct rpc_status status;
+
+    rpc_status_set(&status, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    client_attempt_end_later(end, ATTEMPT_NOT_CONNECTED, &status);
+}
+
+/* A subchannel that is still READY and gives no stream has no memory for one. */
 static void attach_waiting(struct remote_channel *remote)
 {
-    while (link_is_linked(&remote->waiting)) {
+    while (link_is_linked(&remote->waiting) && picker_pick(&remote->picker) != NULL) {
         struct client_end *end = container_of(remote->waiting.next, struct client_end, waiting);
         list_remove(&end->waiting);
-        if (!attach(remote, end)) {
-            list_prepend(&remote->waiting, &end->waiting);
-            return;
+        if (attach(remote, end))
+            continue;
+        if (picker_pick(&remote->picker) != NULL) {
+            fail_without_stream(end);
+            continue;
         }
+        list_prepend(&remote->waiting, &end->waiting);
+        return;
     }
 }
 

@@ -30,7 +30,8 @@ enum {
 /* clang-format off */
 #define OPTIONS_OF_ALL                                                                           \
     [OPTION_SERVER] = { .name = "server", .letter = 's', .fallback = "127.0.0.1:9470",           \
-        .placeholder = "ADDRESS:PORT", .help = "Where syncd listens for gRPC." },                \
+        .placeholder = "ADDRESS:PORT", .help = "Where syncd listens for gRPC; several"           \
+            " with commas between are tried in order." },                                      \
     [OPTION_ORG] = { .name = "org", .placeholder = "ORG", .help = "The organisation." },         \
     [OPTION_OUTPUT] = { .name = "output", .letter = 'o', .type = SETTING_CHOICE,                 \
         .fallback = "table", .choices = "table|json", .help = "For people, or for programs." },  \

@@ -41,7 +41,7 @@ enum {
 static const struct setting table[WORKER_SETTING_COUNT] = {
     [WORKER_SERVER] = {
         .name = "server", .fallback = "127.0.0.1:9470", .placeholder = "ADDRESS:PORT",
-        .help = "Where syncd listens for gRPC." },
+        .help = "Where syncd listens for gRPC; several with commas between are tried in order." },
     TLS_SETTINGS(WORKER_TLS, SETTING_EVERYWHERE),
     [WORKER_CONNECTIONS] = {
         .name = "connections", .placeholder = "DIR",

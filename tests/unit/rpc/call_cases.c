@@ -768,9 +768,10 @@ static void resume_paused(struct loop_task *task)
     call_resume_reading(echo->paused);
 }
 
-static bool one_was_received(void *context)
+/* It is counted before it is paused, on the server's thread. */
+static bool one_is_paused(void *context)
 {
-    return ((struct call_fixture *)context)->echo.received > 0;
+    return ((struct call_fixture *)context)->echo.paused != NULL;
 }
 
 static bool is_writable(void *context)
@@ -792,7 +793,7 @@ static void a_slow_server_stalls_the_client_at_a_bound(void **state)
     collect.call.streaming_request = true;
     collect.request.payload = (ProtobufCBinaryData){ SIZE, payload };
     client_call_start(f->channel, &collect.call);
-    run_until(f, one_was_received, f);
+    run_until(f, one_is_paused, f);
     while (client_call_send(&collect.call, &collect.request.base))
         sent++;
     sent++;

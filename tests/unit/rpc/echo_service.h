@@ -14,7 +14,7 @@ struct echo_service {
     /* What a test observes. */
     atomic_int started, over, cancelled, sent, received, compressed;
     atomic_bool slow_reader; /* Collect and Chat pause after each message */
-    struct rpc_call *paused; /* the call that did, to be resumed by the test */
+    struct rpc_call *_Atomic paused; /* the call that did, to be resumed by the test */
 };
 
 void echo_service_init(struct echo_service *echo);
