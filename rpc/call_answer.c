@@ -35,7 +35,7 @@ static enum grpc_coding choose_coding(const struct rpc_call *call)
     bool as_asked = call->compress == RPC_COMPRESS_ALWAYS ||
                     (call->compress == RPC_COMPRESS_AUTO && call->coding != GRPC_IDENTITY);
 
-    return as_asked ? call->accepted : GRPC_IDENTITY;
+    return as_asked ? grpc_coding_accepted(call->accepts) : GRPC_IDENTITY;
 }
 
 static void send_headers(struct rpc_call *call)

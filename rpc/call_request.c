@@ -28,6 +28,14 @@ static void note_timeout(struct rpc_call *call, struct bytes value)
         call->bad_timeout = true;
 }
 
+/* Nearly every client says so with every call, and for few of them it matters:
+ * it is read when an answer is to be compressed. */
+static void note_accepted(struct rpc_call *call, struct bytes value)
+{
+    if (grpc_coding_accepted(call->accepts) == GRPC_IDENTITY)
+        call->accepts = bytes_of(arena_copy(call->arena, value.data, value.size), value.size);
+}
+
 static void note_pseudo_header(struct rpc_call *call, struct bytes name, struct bytes value)
 {
     if (IS(name, ":method")) {
@@ -54,7 +62,7 @@ static void on_header(struct stream_user *user, struct bytes name, struct bytes 
     else if (IS(name, "grpc-encoding"))
         call->coding = grpc_coding_of(value);
     else if (IS(name, "grpc-accept-encoding"))
-        call->accepted = grpc_coding_accepted(value);
+        note_accepted(call, value);
     else if (!grpc_name_is_reserved(name))
         call_metadata_add(call, &call->metadata, name, value);
 }

@@ -58,7 +58,7 @@ struct rpc_call {
     size_t kept;               /* of the peer's and for it, as the carrier was told */
     ProtobufCMessage *request; /* the one of a unary call */
     enum grpc_coding coding;   /* of its compressed messages */
-    enum grpc_coding accepted; /* the best that the caller can expand */
+    struct bytes accepts;      /* the codings that the caller can expand, as it lists them */
     bool message_was_compressed;
     int64_t timeout_ms;  /* INT64_MAX: none */
     int64_t deadline_ms; /* monotonic */
