@@ -46,7 +46,23 @@ static void get_service_info(struct rpc_call *call, void *context, const Protobu
     call_reply(call, &response.base);
 }
 
-/* Tells what it was called with. */
+static void on_over(struct rpc_call *call)
+{
+    struct rpc_call *expected = call;
+
+    atomic_compare_exchange_strong(&waiting, &expected, NULL);
+    sem_post(&over);
+    call_release(call);
+}
+
+static void hold(struct rpc_call *call)
+{
+    call_on_over(call_hold(call), on_over);
+    atomic_store(&waiting, call);
+    sem_post(&held);
+}
+
+/* Tells what it was called with. "slow": waits. */
 static void queue_job(struct rpc_call *call, void *context, const ProtobufCMessage *message)
 {
     const Sync__V1__QueueJobRequest *request = (const Sync__V1__QueueJobRequest *)message;
@@ -55,6 +71,10 @@ static void queue_job(struct rpc_call *call, void *context, const ProtobufCMessa
 
     (void)context;
     atomic_fetch_add(&queued, 1);
+    if (strcmp(request->name, "slow") == 0) {
+        hold(call);
+        return;
+    }
     job.id = "job_1";
     job.name = request->name;
     job.org_id = (char *)(uintptr_t)call_metadata(call, "orgid", NULL);
@@ -65,15 +85,6 @@ static void queue_job(struct rpc_call *call, void *context, const ProtobufCMessa
     call_reply(call, &response.base);
 }
 
-static void on_over(struct rpc_call *call)
-{
-    struct rpc_call *expected = call;
-
-    atomic_compare_exchange_strong(&waiting, &expected, NULL);
-    sem_post(&over);
-    call_release(call);
-}
-
 /* "missing", "wrong", "busy": fails so. "slow": waits. */
 static void pause_job(struct rpc_call *call, void *context, const ProtobufCMessage *message)
 {
@@ -82,9 +93,7 @@ static void pause_job(struct rpc_call *call, void *context, const ProtobufCMessa
 
     (void)context;
     if (strcmp(request->name, "slow") == 0) {
-        call_on_over(call_hold(call), on_over);
-        atomic_store(&waiting, call);
-        sem_post(&held);
+        hold(call);
         return;
     }
     rpc_status_set(&status, RPC_NOT_FOUND, "there is no sync of that name");
@@ -495,7 +504,8 @@ static void expectations_are_met_or_refused(void **state)
 static void slow_requests_are_told_so_and_idle_connections_end(void **state)
 {
     struct fixture *f = *state;
-    const struct gateway_options options = { .limits = { .head_ms = 100, .body_ms = 100, .idle_ms = 100 } };
+    const struct gateway_options options = { .limits = {
+                                                 .head_ms = 100, .body_ms = 100, .idle_ms = 100 } };
     struct answer answer;
     int fd;
 
@@ -599,19 +609,75 @@ static void a_peer_that_has_said_all_still_gets_its_answer(void **state)
     assert_closed(fd);
 }
 
+static void break_off(int fd)
+{
+    const struct linger reset = { 1, 0 };
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+}
+
 static void a_call_ends_when_its_client_breaks_off(void **state)
 {
     struct fixture *f = *state;
-    const struct linger reset = { 1, 0 };
     int fd;
 
     open_gateway(f, &defaults);
     fd = dial(f);
     send_text(fd, GET("/sync/pause/slow"));
     sem_wait(&held);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    close(fd);
+    break_off(fd);
     sem_wait(&over);
+}
+
+/* So large that only two of them are under way at a time. */
+static int queue_large(const struct fixture *f, const char *name)
+{
+    enum { SIZE = 1000 * 1000 };
+    static char body[SIZE + 1];
+    int fd = dial(f), used = snprintf(body, sizeof body, "{\"name\":\"%s\"}", name);
+
+    memset(body + used, ' ', (size_t)(SIZE - used));
+    send_text(fd, QUEUE_HEAD "Content-Length: 1000000\r\n\r\n");
+    send_bytes(fd, body, SIZE);
+    return fd;
+}
+
+/* Long enough for all else that was sent to be looked at. */
+static void be_served_a_while(const struct fixture *f)
+{
+    int fd = dial(f);
+
+    for (int i = 0; i < 200; i++) {
+        send_text(fd, GET("/healthz"));
+        assert_int_equal(receive(fd).status, 200);
+    }
+    close(fd);
+}
+
+static void large_requests_take_turns_and_who_is_gone_has_none(void **state)
+{
+    struct fixture *f = *state;
+    int first, second, third, fourth;
+
+    open_gateway(f, &defaults);
+    first = queue_large(f, "slow");
+    sem_wait(&held);
+    second = queue_large(f, "slow");
+    sem_wait(&held);
+    third = queue_large(f, "gone");
+    fourth = queue_large(f, "last");
+    be_served_a_while(f); /* until both are there; others need not wait */
+    break_off(third);
+    be_served_a_while(f);
+    assert_int_equal(atomic_load(&queued), 2);
+    break_off(first);
+    sem_wait(&over);
+    assert_int_equal(receive(fourth).status, 200);
+    assert_int_equal(atomic_load(&queued), 3);
+    break_off(second);
+    sem_wait(&over);
+    close(fourth);
 }
 
 static void answer_waiting_call(struct loop_task *task)
@@ -738,6 +804,7 @@ int main(void)
         TEST(http_1_0_is_answered_and_closed),
         TEST(a_peer_that_has_said_all_still_gets_its_answer),
         TEST(a_call_ends_when_its_client_breaks_off),
+        TEST(large_requests_take_turns_and_who_is_gone_has_none),
         TEST(closing_waits_for_what_is_under_way),
         TEST(closing_without_patience_breaks_off),
         TEST(the_service_may_be_elsewhere),
