@@ -157,6 +157,16 @@ void lease_renew(struct queue *queue, struct lease *lease)
     set_deadline(queue, lease, queue->mono_ms + lease->ttl_ms);
 }
 
+/* The worker has had no reason to hurry: what was left of the grace is no term. */
+static void end_grace(struct queue *queue, struct lease *lease)
+{
+    if (lease->grace_mono_ms == 0)
+        return;
+    lease->grace_mono_ms = 0;
+    set_deadline(queue, lease,
+                 queue->mono_ms + (lease->acknowledged ? lease->ttl_ms : queue->options.ack_ms));
+}
+
 void lease_set_directive(struct queue *queue, struct lease *lease, enum directive directive)
 {
     struct effect *effect;
@@ -164,9 +174,10 @@ void lease_set_directive(struct queue *queue, struct lease *lease, enum directiv
     if (lease->directive == directive)
         return;
     lease->directive = directive;
-    lease->grace_mono_ms = 0;
     if (directive == DIRECTIVE_PAUSE_IT || directive == DIRECTIVE_CANCEL_IT)
         start_grace(queue, lease);
+    else
+        end_grace(queue, lease);
     if (lease->worker == NULL || lease->worker->push == NULL)
         return;
     effect = effect_add(queue, EFFECT_PUSH);

@@ -75,6 +75,9 @@ void lease_directed(struct sim *sim, struct job *job)
     struct held *lease = &job->lease;
     const struct sim_worker *w = lease->worker >= 0 ? &sim->workers[lease->worker] : NULL;
 
+    if (lease->grace_ms != 0 && !ends_soon(lease)) /* taken back: a term as if it began now */
+        lease->deadline_ms = sim->clock.mono_ms + (lease->acknowledged ? lease->ttl_ms
+                                                                       : sim->options.ack_ms);
     lease->grace_ms = 0;
     if (ends_soon(lease))
         start_grace(sim, lease);

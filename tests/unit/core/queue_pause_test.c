@@ -179,6 +179,27 @@ static void the_grace_is_what_the_setting_says(void **state)
     assert_int_equal(release(f, held), ERR_STALE);
 }
 
+/* The grace is over with the pause: the worker, which had no reason to hurry,
+ * need not be heard of in what was left of it. */
+static void a_pause_that_is_taken_back_gives_the_lease_its_term_again(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct lease_name held;
+    run_id id;
+
+    f->options.pause_grace_ms = 7000;
+    crash(f);
+    id = submitted(f, "a");
+    held = leased(f);
+    assert_int_equal(control(f, CONTROL_PAUSE, "a", NULL), OK);
+    pass(f, 5000);
+    assert_int_equal(control(f, CONTROL_RESUME, "a", NULL), OK);
+    pass(f, 59999);
+    assert_int_equal(run_now(f, id).state, RUN_ACTIVE);
+    assert_int_equal(heartbeat(f, held), DIRECTIVE_GO_ON);
+    assert_int_equal(run_now(f, id).failures, 0);
+}
+
 static enum directive report(struct queue_fixture *f, enum report_kind kind, struct lease_name held)
 {
     struct report_request req = { .kind = kind,
@@ -363,6 +384,7 @@ int main(void)
         TEST(a_cancel_by_name_stays_with_the_run_that_is_being_cancelled),
         TEST(a_worker_that_does_not_let_go_loses_the_run_after_the_grace),
         TEST(the_grace_is_what_the_setting_says),
+        TEST(a_pause_that_is_taken_back_gives_the_lease_its_term_again),
         TEST(the_worker_learns_of_a_pause_from_the_answer_to_every_report),
         TEST(no_retry_of_a_paused_sync_is_handed_out),
         TEST(time_spent_paused_counts_neither_in_durations_nor_in_retries),

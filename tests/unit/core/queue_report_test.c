@@ -237,6 +237,22 @@ static void rate_limited_costs_nothing(void **state)
     assert_int_equal(run_now(f, id).failures, 0);
 }
 
+static void rate_limited_without_a_delay_waits_a_second(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id id = submitted(f, "a");
+    struct report_request req = { .kind = REPORT_FAIL, .failure = FAILURE_RATE_LIMITED };
+    struct assignment job;
+
+    req.lease = leased(f);
+    assert_int_equal(ask(f, &req.base, QUEUE_REPORT), OK);
+    assert_int_equal(req.not_before_ms, f->clock.now_ms + 1000);
+    pass(f, 999);
+    assert_int_equal(lease(f, &job), ERR_NOT_FOUND);
+    pass(f, 1);
+    assert_int_equal(leased(f).id, id);
+}
+
 static void a_backoff_doubles_from_five_seconds_to_fifteen_minutes(void **state)
 {
     struct queue_fixture *f = *state;
@@ -409,6 +425,7 @@ int main(void)
         TEST(retry_on_fail_false_wins),
         TEST(max_retries_zero_means_none),
         TEST(rate_limited_costs_nothing),
+        TEST(rate_limited_without_a_delay_waits_a_second),
         TEST(a_backoff_doubles_from_five_seconds_to_fifteen_minutes),
         TEST(five_expiries_in_a_row_fail_the_run),
         TEST(a_worker_that_was_heard_of_breaks_the_row_of_expiries),
