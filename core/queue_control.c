@@ -24,8 +24,11 @@ static enum err load_first(struct queue *queue, const struct control_request *re
     enum err e = run_load(queue, t->org, sync->head_run, &t->live, why);
     bool over = e == OK && t->live.run.state == RUN_CANCELLING && req->verb != CONTROL_CANCEL;
 
-    if (over && sync->behind > 0)
-        e = sync_load_next(queue, t->org, req->name, &t->live, why);
+    if (over && sync->behind > 0) {
+        struct loaded_run head = t->live;
+
+        e = sync_load_next(queue, &head, &t->live, why);
+    }
     t->has_live = e == OK && !(over && sync->behind == 0 && sync->scheduled);
     return e;
 }

@@ -39,15 +39,17 @@ static bool visit_end(void *ctx, struct bytes key, struct bytes value)
     return end->count < end->max;
 }
 
-/* The last runs behind the head, the last one first. */
-static enum err look_at_end(struct queue *queue, struct org *org, struct bytes name, unsigned max,
-                            struct line_end *end, struct why *why)
+/* The last runs behind the head, the last one first; not more than there are, lest
+ * the scan walk on over what is left on the disk of those that are gone. */
+static enum err look_at_end(struct queue *queue, struct org *org, struct bytes name,
+                            const struct sync_record *sync, unsigned max, struct line_end *end,
+                            struct why *why)
 {
     struct key from = key_behind_name(org->place, name), to = key_after(&from);
     struct store_range range = { FAMILY_BEHIND, key_bytes(&from), key_bytes(&to), STORE_BACKWARD };
 
     end->count = 0;
-    end->max = max;
+    end->max = sync->behind < max ? (unsigned)sync->behind : max;
     return txn_scan(queue->txn, &range, visit_end, end, why);
 }
 
@@ -70,7 +72,7 @@ static enum err find_waiting(struct queue *queue, struct org *org, struct bytes 
 
     end.count = 0;
     if (sync->behind > 0)
-        e = look_at_end(queue, org, name, LOOKED_AT_MAX - 1, &end, why);
+        e = look_at_end(queue, org, name, sync, LOOKED_AT_MAX - 1, &end, why);
     end.runs[end.count++] = sync->head_run;
     for (unsigned i = 0; i < end.count && e == OK; i++) {
         e = load_in_line(queue, org, end.runs[i], &plan->waiting, why);
@@ -109,7 +111,7 @@ static enum err plan_clearing(struct queue *queue, struct org *org, struct bytes
     plan->frees = counts_as_queued(head->run.state);
     if (plan->frees || sync->behind == 0)
         return OK;
-    e = look_at_end(queue, org, name, 1, &end, why);
+    e = look_at_end(queue, org, name, sync, 1, &end, why);
     if (e == OK && end.count == 1)
         e = load_in_line(queue, org, end.runs[0], &last, why);
     plan->frees = e == OK && end.count == 1 && counts_as_queued(last.run.state);
@@ -208,7 +210,7 @@ enum err duplicate_clear(struct queue *queue, const struct submit_request *req, 
     *done = false;
     end.count = 0;
     if (e == OK && sync.behind > 0)
-        e = look_at_end(queue, org, req->spec.name, CLEARED_PER_TURN, &end, why);
+        e = look_at_end(queue, org, req->spec.name, &sync, CLEARED_PER_TURN, &end, why);
     for (unsigned i = 0; i < end.count && e == OK; i++) {
         if (i > 0 && queue_turn_is_full(queue))
             return OK;

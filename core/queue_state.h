@@ -337,7 +337,7 @@ void sync_join(struct queue *queue, struct loaded_run *loaded, struct sync_recor
 MUST_USE enum err sync_leave(struct queue *queue, struct loaded_run *loaded,
                              struct sync_record *sync, struct why *why);
 /* The first run behind the head; there must be one. */
-MUST_USE enum err sync_load_next(struct queue *queue, struct org *org, struct bytes name,
+MUST_USE enum err sync_load_next(struct queue *queue, const struct loaded_run *head,
                                  struct loaded_run *loaded, struct why *why);
 /* Puts the head run into the ready order if nothing holds it back. */
 void sync_make_ready(struct queue *queue, struct loaded_run *loaded,

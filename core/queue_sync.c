@@ -78,11 +78,16 @@ static bool visit_next(void *ctx, struct bytes key, struct bytes value)
     return false;
 }
 
-enum err sync_load_next(struct queue *queue, struct org *org, struct bytes name,
+/* Begins behind the head: what stood before it is gone, and to walk over what is
+ * left of that on the disk would cost more with each run of the name. */
+enum err sync_load_next(struct queue *queue, const struct loaded_run *head,
                         struct loaded_run *loaded, struct why *why)
 {
+    struct org *org = head->org;
+    struct bytes name = head->spec.name;
     struct key prefix = key_behind_name(org->place, name), to = key_after(&prefix);
-    struct store_range range = { FAMILY_BEHIND, key_bytes(&prefix), key_bytes(&to), STORE_FORWARD };
+    struct key from = key_behind(org->place, name, head->run.order + 1);
+    struct store_range range = { FAMILY_BEHIND, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
     run_id next = 0;
     enum err e = txn_scan(queue->txn, &range, visit_next, &next, why);
 
@@ -94,16 +99,16 @@ enum err sync_load_next(struct queue *queue, struct org *org, struct bytes name,
 }
 
 /* The first run behind becomes the head. */
-static enum err step_up(struct queue *queue, struct org *org, struct bytes name,
+static enum err step_up(struct queue *queue, const struct loaded_run *head,
                         struct sync_record *sync, struct why *why)
 {
     struct loaded_run loaded;
     struct key key;
-    enum err e = sync_load_next(queue, org, name, &loaded, why);
+    enum err e = sync_load_next(queue, head, &loaded, why);
 
     if (e != OK)
         return e;
-    key = key_behind(org->place, name, loaded.run.order);
+    key = key_behind(head->org->place, head->spec.name, loaded.run.order);
     txn_erase(queue->txn, FAMILY_BEHIND, key_bytes(&key));
     sync->behind--;
     sync->head_run = loaded.id;
@@ -121,7 +126,7 @@ enum err sync_leave(struct queue *queue, struct loaded_run *loaded, struct sync_
 
     if (sync->head_run == loaded->id) {
         sync->head_run = 0;
-        return sync->behind > 0 ? step_up(queue, loaded->org, loaded->spec.name, sync, why) : OK;
+        return sync->behind > 0 ? step_up(queue, loaded, sync, why) : OK;
     }
     if (loaded->run.order == 0)
         return OK;      /* a schedule's firing that never came to stand in line */
