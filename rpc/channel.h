@@ -65,6 +65,7 @@ struct channel_options {
     int64_t keepalive_ms;         /* 0: 30,000; pings a connection that is silent */
     int64_t keepalive_timeout_ms; /* 0: connect_timeout_ms; without an answer it is lost */
     bool keepalive_without_calls; /* otherwise only while calls are open */
+    /* A server that says ENHANCE_YOUR_CALM is pinged half as often from then on. */
     /* Between attempts at an address, with a jitter of a fifth: 0: 50, then 1.6
      * times as long each time, up to 5,000. */
     int64_t backoff_ms, backoff_max_ms;

@@ -226,6 +226,11 @@ bool connection_is_idle(const struct connection *connection)
     return connection->session != NULL && h2_session_stream_count(connection->session) == 0;
 }
 
+bool connection_is_told_to_calm(const struct connection *connection)
+{
+    return connection->session != NULL && h2_session_is_told_to_calm(connection->session);
+}
+
 void connection_drain(struct connection *connection)
 {
     if (connection->session != NULL)

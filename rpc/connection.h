@@ -101,6 +101,9 @@ bool connection_is_idle(const struct connection *connection);
 /* Valid from on_closed(). */
 enum connection_end connection_end_of(const struct connection *connection);
 
+/* The peer went because it was asked for too much. In on_going(). */
+bool connection_is_told_to_calm(const struct connection *connection);
+
 /* No new streams; closes when the last has ended. */
 void connection_drain(struct connection *connection);
 /* Says GOAWAY if there is room for it, then ends as if the peer had closed it, for

@@ -146,6 +146,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *conte
         note_reset(session, frame->hd.stream_id);
         break;
     case NGHTTP2_GOAWAY:
+        session->told_to_calm |= frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM;
         h2_set_going(session);
         break;
     default:

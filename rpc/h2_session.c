@@ -205,6 +205,11 @@ bool h2_session_is_going(const struct h2_session *session)
     return session->going || session->over;
 }
 
+bool h2_session_is_told_to_calm(const struct h2_session *session)
+{
+    return session->told_to_calm;
+}
+
 size_t h2_session_stream_count(const struct h2_session *session)
 {
     return session->streams.count;

@@ -92,6 +92,8 @@ bool h2_session_is_done(const struct h2_session *session);
 bool h2_session_is_up(const struct h2_session *session);
 /* No new streams: a GOAWAY came or went. */
 bool h2_session_is_going(const struct h2_session *session);
+/* The peer said goodbye because it was asked for too much: pings, say. */
+bool h2_session_is_told_to_calm(const struct h2_session *session);
 size_t h2_session_stream_count(const struct h2_session *session);
 /* Frames that wait to be sent, whatever holds them up. */
 size_t h2_session_backlog(const struct h2_session *session);

@@ -27,6 +27,7 @@ struct h2_session {
     uint64_t frame_count; /* that came in whole */
     enum h2_end end;
     bool is_up, going, draining, over;
+    bool told_to_calm; /* by a GOAWAY */
 };
 
 /* What a stream does for its user. */

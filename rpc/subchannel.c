@@ -9,6 +9,7 @@
 enum {
     STALL_MS = 30 * 1000,
     HEADER_BYTES_MAX = 64 << 10,
+    KEEPALIVE_MS_MAX = 60 * 60 * 1000,
     SHORT_LIFE_MS = 1000, /* a connection lost sooner is as good as a failed attempt */
     FREE_FAILURES = 1,    /* of that kind, before it waits */
 };
@@ -34,8 +35,9 @@ struct subchannel {
     struct link connections;               /* it, and those that are going */
     struct health_watch *health;           /* NULL: not asked for, or no connection */
 
-    unsigned failures; /* in a row */
-    int64_t up_ms;     /* since when the current connection is up */
+    int64_t keepalive_ms; /* grows where pings are not welcome */
+    unsigned failures;    /* in a row */
+    int64_t up_ms;        /* since when the current connection is up */
     struct loop_timer backoff;
     struct rpc_status failure;
 };
@@ -115,10 +117,19 @@ static void lose_current(struct subchannel *subchannel)
     }
 }
 
+/* gRPC's proposal A8: whom our pings were too many gets half of them. */
+static void heed_calm(struct subchannel *subchannel)
+{
+    if (subchannel->keepalive_ms < KEEPALIVE_MS_MAX)
+        subchannel->keepalive_ms *= 2;
+}
+
 static void on_going(struct connection_owner *owner)
 {
     struct subchannel_connection *own = container_of(owner, struct subchannel_connection, owner);
 
+    if (connection_is_told_to_calm(own->connection))
+        heed_calm(own->subchannel);
     if (own->subchannel->current != own)
         return;
     if (own->is_up) {
@@ -209,7 +220,7 @@ static struct subchannel_connection *open_connection(struct subchannel *subchann
         .scratch = subchannel->options.scratch,
         .limits = { .handshake_ms = from->connect_timeout_ms,
                     .patience = { STALL_MS, STALL_MS, STALL_MS },
-                    .keepalive_ms = from->keepalive_ms,
+                    .keepalive_ms = subchannel->keepalive_ms,
                     .keepalive_timeout_ms = from->keepalive_timeout_ms,
                     .keepalive_without_calls = from->keepalive_without_calls },
         .h2 = { .role = H2_CLIENT, .header_bytes_max = HEADER_BYTES_MAX },
@@ -315,6 +326,7 @@ struct subchannel *subchannel_new(const struct subchannel_options *options,
     if (subchannel == NULL)
         return NULL;
     subchannel->options = *options;
+    subchannel->keepalive_ms = options->options->keepalive_ms;
     subchannel->address = *address;
     subchannel->authority = strdup(authority);
     if (subchannel->authority == NULL) {

@@ -58,12 +58,24 @@ static bool make_get(struct asking *asking, const void *given)
     return true;
 }
 
-static bool take_control(struct asking *asking, struct sync_control *control, const void *given)
+/* Fills in what the requests of control have in common. */
+static bool take_control(struct asking *asking, struct sync_control *control, const void *given,
+                         char **id, char **name, char **reason)
 {
     if (!client_take(control, sizeof *control, given, "the request", &asking->status))
         return false;
-    asking->extra_ms = control->wait_ms;
+    *id = text(control->id);
+    *name = text(control->name);
+    *reason = text(control->reason);
     return true;
+}
+
+/* The worker is waited for: so long the answer may take, too. */
+static Google__Protobuf__Duration *take_wait(struct asking *asking,
+                                             const struct sync_control *control)
+{
+    asking->extra_ms = control->wait_ms;
+    return job_duration(control->wait_ms, asking->mem);
 }
 
 static bool make_pause(struct asking *asking, const void *given)
@@ -71,14 +83,11 @@ static bool make_pause(struct asking *asking, const void *given)
     Sync__V1__PauseJobRequest *message = &asking->message.pause;
     struct sync_control control;
 
-    if (!take_control(asking, &control, given))
-        return false;
     sync__v1__pause_job_request__init(message);
-    message->id = text(control.id);
-    message->name = text(control.name);
-    message->reason = text(control.reason);
-    message->wait = job_duration(control.wait_ms, asking->mem);
     asking->request = &message->base;
+    if (!take_control(asking, &control, given, &message->id, &message->name, &message->reason))
+        return false;
+    message->wait = take_wait(asking, &control);
     return true;
 }
 
@@ -87,16 +96,13 @@ static bool make_resume(struct asking *asking, const void *given)
     Sync__V1__ResumeJobRequest *message = &asking->message.resume;
     struct sync_control control;
 
-    if (!take_control(asking, &control, given))
-        return false;
     sync__v1__resume_job_request__init(message);
-    message->id = text(control.id);
-    message->name = text(control.name);
-    message->reason = text(control.reason);
-    if (control.from_start)
+    asking->request = &message->base;
+    if (!take_control(asking, &control, given, &message->id, &message->name, &message->reason))
+        return false;
+    if (control.from_start) /* the value is false */
         message->from_checkpoint_set_case =
             SYNC__V1__RESUME_JOB_REQUEST__FROM_CHECKPOINT_SET_FROM_CHECKPOINT;
-    asking->request = &message->base;
     return true;
 }
 
@@ -105,14 +111,11 @@ static bool make_cancel(struct asking *asking, const void *given)
     Sync__V1__CancelJobRequest *message = &asking->message.cancel;
     struct sync_control control;
 
-    if (!take_control(asking, &control, given))
-        return false;
     sync__v1__cancel_job_request__init(message);
-    message->id = text(control.id);
-    message->name = text(control.name);
-    message->reason = text(control.reason);
-    message->wait = job_duration(control.wait_ms, asking->mem);
     asking->request = &message->base;
+    if (!take_control(asking, &control, given, &message->id, &message->name, &message->reason))
+        return false;
+    message->wait = take_wait(asking, &control);
     return true;
 }
 
@@ -120,14 +123,11 @@ static bool make_retry(struct asking *asking, const void *given)
 {
     Sync__V1__RetryJobRequest *message = &asking->message.retry;
     struct sync_control control;
+    char *by_id_only;
 
-    if (!take_control(asking, &control, given))
-        return false;
     sync__v1__retry_job_request__init(message);
-    message->id = text(control.id);
-    message->reason = text(control.reason);
     asking->request = &message->base;
-    return true;
+    return take_control(asking, &control, given, &message->id, &by_id_only, &message->reason);
 }
 
 static const struct verb queue_verb = { "/sync.v1.SyncService/QueueJob",

@@ -16,7 +16,8 @@
 #include <time.h>
 
 /* Everything that client.h promises, against a server and a worker that
- * client_library_test.py has started. SYNC_ADDRESS says where. */
+ * client_library_test.py has started. SYNC_ADDRESS says where; SYNC_TLS_FOLDER,
+ * where the authority's certificate lies, if it speaks TLS. */
 
 enum { PATIENCE_MS = 60 * 1000 };
 
@@ -25,12 +26,30 @@ static const char *address(void)
     return getenv("SYNC_ADDRESS");
 }
 
+/* The certificates that the server's are of; NULL: it speaks plain text. */
+static const char *tls_folder(void)
+{
+    return getenv("SYNC_TLS_FOLDER");
+}
+
+static const char *tls_file(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s/%s", tls_folder(), name);
+    return path;
+}
+
 static struct sync_client *open_with(struct sync_client_options options)
 {
     struct sync_client *client = NULL;
     struct sync_status status;
 
     options.size = sizeof options;
+    if (tls_folder() != NULL) {
+        options.tls = true;
+        options.tls_ca_file = tls_file("ca.pem");
+    }
     if (options.addresses == NULL)
         options.addresses = address();
     if (options.org == NULL)
@@ -284,6 +303,24 @@ static void without_a_server_calls_fail_and_say_why(void **state)
     assert_non_null(strstr(status.message, "127.0.0.1:1"));
     assert_int_equal(sync_client_connect(client, 50, &status), SYNC_DEADLINE_EXCEEDED);
     assert_int_not_equal(sync_client_state(client), SYNC_READY);
+    sync_client_close(client);
+}
+
+static void a_server_that_is_not_trusted_is_not_spoken_to(void **state)
+{
+    struct sync_client_options options = SYNC_CLIENT_OPTIONS_INIT;
+    struct sync_client *client;
+    struct sync_status status;
+    struct sync_job *job;
+
+    (void)state;
+    if (tls_folder() == NULL)
+        skip();
+    options.addresses = address();
+    options.tls = true; /* trusts whom the system trusts */
+    assert_int_equal(sync_client_open(&options, &client, &status), SYNC_OK);
+    assert_int_equal(sync_client_get(client, "x", &job, &status), SYNC_UNAVAILABLE);
+    assert_non_null(strstr(status.message, "certificate"));
     sync_client_close(client);
 }
 
@@ -682,6 +719,7 @@ int main(void)
         TEST(a_shorter_struct_of_an_older_program_does),
         TEST(wrong_options_are_named),
         TEST(without_a_server_calls_fail_and_say_why),
+        TEST(a_server_that_is_not_trusted_is_not_spoken_to),
         TEST(a_dead_address_before_a_live_one_is_passed_over),
         TEST(lists_come_in_pages),
         TEST(each_verb_has_a_callback_form),

@@ -142,11 +142,22 @@ class ClientLibraryTest(unittest.TestCase):
                 self.assertRegex(example.stdout.read().splitlines()[-1], "is completed$")
             self.assertEqual(example.returncode, 0)
 
-    def test_everything_that_the_header_promises(self):
+    def run_cases(self, **environment):
         done = subprocess.run([harness.program("client_cases")], text=True, capture_output=True,
-                              env=dict(os.environ, SYNC_ADDRESS=self.server.rpc),
+                              env=dict(os.environ, **environment),
                               timeout=4 * harness.PATIENCE_S, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_everything_that_the_header_promises(self):
+        self.run_cases(SYNC_ADDRESS=self.server.rpc)
+
+    def test_everything_that_the_header_promises_over_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run(harness.program("make_certificates"), folder)
+            with harness.Sync("--tls-cert", f"{folder}/server.pem",
+                              "--tls-key", f"{folder}/server.key") as server:
+                server.start_worker("--slots", "4", "--tls-ca", f"{folder}/ca.pem")
+                self.run_cases(SYNC_ADDRESS=server.rpc, SYNC_TLS_FOLDER=folder)
 
     def test_there_is_a_manual_page(self):
         with open(self.find("sync-client.3"), encoding="utf-8") as page:

@@ -1,11 +1,13 @@
 #include "tests/unit/rpc/call_cases.h"
 
+#include "rpc/address.h"
 #include "rpc/health.h"
 #include "rpc/server.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +366,41 @@ static void lists_of_addresses_are_checked(void **state)
     }
 }
 
+static void a_long_list_is_cut_at_its_bound(void **state)
+{
+    char list[(ADDRESSES_MAX + 8) * 16] = "127.0.0.1:1";
+    struct addresses addresses;
+    struct why why;
+
+    (void)state;
+    for (int i = 2; i <= ADDRESSES_MAX + 8; i++) {
+        size_t length = strlen(list);
+        snprintf(list + length, sizeof list - length, ",127.0.0.1:%d", i);
+    }
+    assert_int_equal(address_read_list(list, &addresses, &why), OK);
+    assert_int_equal(addresses.count, ADDRESSES_MAX);
+    assert_int_equal(addresses.list[ADDRESSES_MAX - 1].part, ADDRESSES_MAX - 1);
+}
+
+static void the_families_of_a_name_take_turns(void **state)
+{
+    static const int expected[] = { AF_INET6, AF_INET, AF_INET6 };
+    struct addresses addresses;
+    char text[ADDRESS_TEXT_SIZE];
+    struct why why;
+
+    (void)state;
+    names.addresses[0] = "::1:1";
+    names.addresses[1] = "::2:2";
+    names.addresses[2] = "127.0.0.1:3";
+    assert_int_equal(address_resolve_list("server.example:9", &addresses, &why), OK);
+    assert_int_equal(addresses.count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(addresses.list[i].storage.ss_family, expected[i]);
+    address_write(&addresses.list[2], text);
+    assert_string_equal(text, "[::2]:2"); /* in their order */
+}
+
 /* ---- In turn. ---- */
 
 static void in_turn_all_get_the_same_number_of_calls(void **state)
@@ -549,6 +586,63 @@ static void without_calls_a_dead_peer_is_noticed_if_asked_for(void **state)
     close(listener);
 }
 
+static bool has_input(void *context)
+{
+    struct pollfd fd = { .fd = *(int *)context, .events = POLLIN };
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* Says SETTINGS, and reads until a PING has come. */
+static int accept_until_ping(struct fixture *f, int listener, int64_t *waited_ms)
+{
+    static const uint8_t settings[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0 }, ping[] = { 0, 0, 8, 6, 0 };
+    uint8_t bytes[4096];
+    size_t size = 0;
+    int fd;
+
+    run_until(&f->calls, has_input, &listener);
+    fd = accept(listener, NULL, NULL);
+    assert_int_equal(send(fd, settings, sizeof settings, 0), (ssize_t)sizeof settings);
+    *waited_ms = loop_mono_ms();
+    while (memmem(bytes, size, ping, sizeof ping) == NULL) {
+        ssize_t more;
+        run_until(&f->calls, has_input, &fd);
+        more = read(fd, bytes + size, sizeof bytes - size);
+        assert_true(more > 0);
+        size += (size_t)more;
+    }
+    *waited_ms = loop_mono_ms() - *waited_ms;
+    return fd;
+}
+
+static void who_finds_pings_too_many_gets_fewer(void **state)
+{
+    enum { KEEPALIVE_MS = 40, TICK_MS = 10 };
+    static const uint8_t calm[] = { 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb };
+    struct noted_watch noted = { .watch.on_state = note_state };
+    struct fixture *f = *state;
+    char address[64];
+    int listener = open_silent(address), fds[2];
+    int64_t waited_ms;
+
+    open_channel(f, (struct channel_options){ .address = address,
+                                              .keepalive_ms = KEEPALIVE_MS,
+                                              .keepalive_timeout_ms = LONG_MS,
+                                              .keepalive_without_calls = true,
+                                              .backoff_ms = 1,
+                                              .backoff_max_ms = 1 });
+    channel_watch(f->calls.channel, &noted.watch);
+    fds[0] = accept_until_ping(f, listener, &waited_ms);
+    assert_int_equal(send(fds[0], calm, sizeof calm, 0), (ssize_t)sizeof calm);
+    fds[1] = accept_until_ping(f, listener, &waited_ms);
+    assert_true(waited_ms >= 2 * KEEPALIVE_MS - TICK_MS);
+    channel_unwatch(&noted.watch);
+    close(fds[0]);
+    close(fds[1]);
+    close(listener);
+}
+
 /* ---- Health. ---- */
 
 static void give_health(struct place *place, bool serving)
@@ -655,6 +749,8 @@ int main(void)
         TEST(a_name_that_is_lost_leaves_its_last_addresses),
         TEST(a_name_that_appears_later_is_found),
         TEST(lists_of_addresses_are_checked),
+        TEST(a_long_list_is_cut_at_its_bound),
+        TEST(the_families_of_a_name_take_turns),
         TEST(in_turn_all_get_the_same_number_of_calls),
         TEST(in_turn_a_dead_one_is_left_out_until_it_is_back),
         TEST(in_turn_a_name_is_asked_again_when_one_is_lost),
@@ -663,6 +759,7 @@ int main(void)
         TEST(who_watches_sees_the_states_and_keeps_it_connected),
         TEST(a_watched_channel_may_be_closed),
         TEST(without_calls_a_dead_peer_is_noticed_if_asked_for),
+        TEST(who_finds_pings_too_many_gets_fewer),
         TEST(an_unhealthy_address_is_not_used),
         TEST(when_health_turns_calls_turn_with_it),
         TEST(where_all_are_unhealthy_calls_fail_and_say_so),
