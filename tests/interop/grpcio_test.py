@@ -125,6 +125,13 @@ class GrpcioTest(unittest.TestCase):
                                Request(fail_code=code, fail_message=message))
             self.assertEqual(error.details(), message)
 
+    def test_a_long_status_text_keeps_its_code(self):
+        """grpcio takes 8 KiB of trailers, and would forget the code of a larger one."""
+        error = self.fails(grpc.StatusCode.ABORTED, self.say,
+                           Request(fail_code=10, fail_message="\u263a" * 20000))
+        self.assertEqual(error.details(), "\u263a" * len(error.details()))
+        self.assertTrue(500 < len(error.details()) < 1000)
+
     def test_status_details(self):
         error = self.fails(grpc.StatusCode.INVALID_ARGUMENT, self.say,
                            Request(fail_code=3, fail_message="no", fail_field="data.x"))
