@@ -4,8 +4,8 @@
 
 #include <assert.h>
 
-/* The bytes that a connection begins with. Where a head ends does not depend on
- * how its bytes came; and what was understood of it, written down plainly, is
+/* The bytes that a connection begins with. Where a head ends, and whether it is
+ * one, does not depend on how its bytes came; and what was understood of it, written down plainly, is
  * understood the same: no second reader can see another request in it. */
 
 enum { MEM_MAX = 1 << 20 };
@@ -57,6 +57,15 @@ static void check_same(const struct http_head *a, const struct http_head *b)
     assert(a->expects_continue == b->expects_continue && a->content_length == b->content_length);
 }
 
+/* What is a request is one from its first byte on. */
+static void check_beginnings(struct bytes input)
+{
+    struct http_flaw flaw;
+
+    for (size_t size = 1; size < input.size; size++)
+        assert(http_head_may_follow(bytes_of(input.data, size), &flaw));
+}
+
 static void check_head(struct bytes input, struct arena *mem)
 {
     struct http_head head, again;
@@ -67,6 +76,7 @@ static void check_head(struct bytes input, struct arena *mem)
         return;
     }
     check_parts(&head);
+    check_beginnings(input);
     assert(http_head_parse(write_plainly(&head, mem), mem, &again, &flaw));
     check_same(&head, &again);
 }
