@@ -325,6 +325,14 @@ static bool await_rest(struct http_connection *connection, struct bytes input)
     return false;
 }
 
+/* Not until the peer has read more of its answers, or, in a row of requests,
+ * until the next turn of the loop. */
+static bool may_ask(struct http_connection *connection)
+{
+    return evbuffer_get_length(output_of(connection)) <= HTTP_OUTPUT_BYTES_MAX &&
+           connection->turn_requests < HTTP_TURN_REQUESTS_MAX;
+}
+
 /* Each of these steps is true if it got on and another may follow. */
 static bool read_head(struct http_connection *connection)
 {
@@ -333,10 +341,8 @@ static bool read_head(struct http_connection *connection)
     size_t length, size;
     struct bytes all;
 
-    if (evbuffer_get_length(output_of(connection)) > HTTP_OUTPUT_BYTES_MAX)
-        return false; /* until the peer reads; its writes then stall */
-    if (connection->turn_requests == HTTP_TURN_REQUESTS_MAX)
-        return false; /* until the next turn of the loop */
+    if (!may_ask(connection))
+        return false;
     if (!connection->begun)
         skip_empty_lines(connection);
     length = evbuffer_get_length(input);
