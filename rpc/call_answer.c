@@ -28,7 +28,7 @@ static size_t put_metadata(struct stream_header *headers, const struct call_meta
     return count;
 }
 
-/* Who compresses is told so in kind: that the caller could expand an answer does
+/* Who compresses is answered in kind: that a caller could expand an answer does
  * not say that its network is slower than both sides' processors. */
 static enum grpc_coding choose_coding(const struct rpc_call *call)
 {

@@ -46,6 +46,20 @@ class GrpcPythonTest(unittest.TestCase):
         self.assertIn("requestId", refused.exception.details())
         self.client.sync("CancelJob", sync_pb2.CancelJobRequest(org_id="again", name="again"))
 
+    def test_messages_may_be_compressed(self):
+        names = [f"packed-{number}" for number in range(20)]
+        request = sync_pb2.QueueJobsRequest(org_id="packed", jobs=[
+            sync_pb2.QueueJobRequest(name=name, type=sync_pb2.JOB_TYPE_FULL,
+                                     data=sync_pb2.JobData(source="nobody", target="two"))
+            for name in names])
+        answer = self.client.sync("QueueJobs", request, compression=grpc.Compression.Gzip)
+        self.assertEqual([result.job.name for result in answer.results], names)
+        listed = self.client.sync("ListJobs", sync_pb2.ListJobsRequest(org_id="packed"),
+                                  compression=grpc.Compression.Deflate)
+        self.assertEqual({job.name for job in listed.jobs}, set(names))
+        for name in names:
+            self.client.sync("CancelJob", sync_pb2.CancelJobRequest(org_id="packed", name=name))
+
     def test_a_job_is_queued_leased_and_completed_by_single_calls(self):
         queued = self.client.queue("single")
         self.assertTrue(queued.id.startswith("job_"))
