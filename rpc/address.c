@@ -137,7 +137,7 @@ static enum err look_up_list(const char *text, int flags, struct addresses *addr
 
     addresses->count = 0;
     *some_are_missing = false;
-    for (unsigned part = 0; address_part(text, part, copy); part++) {
+    for (unsigned part = 0; part < ADDRESSES_MAX && address_part(text, part, copy); part++) {
         enum err e = look_up(copy, flags, &found, why);
         if (e == ERR_INVALID)
             return e;

@@ -56,7 +56,8 @@ struct channel_retry {
 
 struct channel_options {
     /* "127.0.0.1:9470", "localhost:9470", "[::1]:9470", or several of them with
-     * commas between; a name may have several addresses. They are tried in order. */
+     * commas between; a name may have several addresses. They are tried in order, the
+     * first 32. */
     const char *address;
     const struct tls_client_options *tls; /* lent for channel_open(); NULL: plain text */
     enum channel_policy policy;

@@ -620,7 +620,7 @@ static void who_finds_pings_too_many_gets_fewer(void **state)
 {
     enum { KEEPALIVE_MS = 40, TICK_MS = 10 };
     static const uint8_t calm[] = { 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb };
-    struct noted_watch noted = { .watch.on_state = note_state };
+    static struct noted_watch noted = { .watch.on_state = note_state };
     struct fixture *f = *state;
     char address[64];
     int listener = open_silent(address), fds[2];
