@@ -44,7 +44,8 @@ static bool collect_timer(void *ctx, struct bytes key, struct bytes value)
 static enum err fire_slot(struct queue *queue, uint8_t slot, struct why *why)
 {
     struct due_timers due = { .queue = queue, .next_due_ms = INT64_MAX };
-    struct key from = key_timer_from(slot, 0), to = key_after(&(struct key){ { slot }, 1 });
+    struct key from = key_timer_from(slot, queue->slot_due_ms[slot]); /* none lies below */
+    struct key to = key_after(&(struct key){ { slot }, 1 });
     struct store_range range = { FAMILY_TIMER, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
     enum err e = txn_scan(queue->txn, &range, collect_timer, &due, why);
 

@@ -336,6 +336,16 @@ static enum err newest_get(struct store_reader *reader, enum store_family family
     return e;
 }
 
+static void note_scan(struct fake_store *store, const struct store_range *range)
+{
+    assert(range->from.size <= sizeof store->scanned_from->data);
+    pthread_mutex_lock(&store->lock);
+    store->scanned_from[range->family].size = range->from.size;
+    if (range->from.size > 0)
+        memcpy(store->scanned_from[range->family].data, range->from.data, range->from.size);
+    pthread_mutex_unlock(&store->lock);
+}
+
 static enum err newest_scan(struct store_reader *reader, const struct store_range *range,
                             store_visit_fn *visit, void *ctx, struct why *why)
 {
@@ -344,6 +354,7 @@ static enum err newest_scan(struct store_reader *reader, const struct store_rang
 
     if (e != OK)
         return e;
+    note_scan(store_of(reader), range);
     root = hold_root(store_of(reader), range->family);
     walk(root, &(struct visitor){ range, visit, ctx });
     drop(root);

@@ -31,6 +31,10 @@ struct fake_store {
     unsigned snapshots;  /* open ones */
     unsigned forgotten;  /* calls of forget() */
     struct store_stats stats;
+    struct {                 /* where the last scan of each family began: what lies */
+        uint8_t data[512];   /* before it costs nothing, be it erased or not */
+        size_t size;
+    } scanned_from[STORE_FAMILY_COUNT];
     /* Its own. */
     struct fake_state durable, unacknowledged;
     bool uncertain;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
+#include "core/key.h"
 #include "tests/support/queue_fixture.h"
 
 /* A name's line: many runs over time, at most one of them active, later ones
@@ -42,6 +43,26 @@ static void a_run_that_waits_for_its_backoff_keeps_its_place(void **state)
     crash(f);
     pass(f, 5001);
     assert_int_equal(leased(f).id, first);
+}
+
+/* What is erased may still lie on the disk, to be walked over. */
+static void whoever_is_next_is_looked_for_behind_those_that_are_gone(void **state)
+{
+    struct queue_fixture *f = *state;
+    run_id ids[5];
+
+    for (int i = 0; i < 5; i++)
+        ids[i] = submitted(f, "a");
+    for (int i = 0; i < 4; i++) {
+        struct lease_name held = leased(f);
+        struct bytes from;
+
+        assert_int_equal(complete(f, held), OK);
+        from = bytes_of(f->store.scanned_from[FAMILY_BEHIND].data,
+                        f->store.scanned_from[FAMILY_BEHIND].size);
+        assert_true(key_run_read(from) > ids[i] && key_run_read(from) <= ids[i + 1]);
+    }
+    assert_int_equal(leased(f).id, ids[4]);
 }
 
 static void a_paused_head_holds_up_its_line_and_no_other(void **state)
@@ -199,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(priority_does_not_pass_by_inside_a_line),
         TEST(a_run_that_waits_for_its_backoff_keeps_its_place),
+        TEST(whoever_is_next_is_looked_for_behind_those_that_are_gone),
         TEST(a_paused_head_holds_up_its_line_and_no_other),
         TEST(a_cancelled_head_makes_way),
         TEST(a_run_in_the_middle_can_be_cancelled),

@@ -95,6 +95,25 @@ static void the_past_before_a_schedule_was_made_is_not_replayed(void **state)
     assert_int_equal(sync_of(f, "a").skipped, 0);
 }
 
+/* What is erased may still lie on the disk, to be walked over. */
+static void timers_are_looked_for_behind_those_that_have_fired(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct run_spec spec = hourly("a");
+
+    (void)scheduled(f, &spec);
+    for (int i = 1; i <= 4; i++) {
+        uint64_t from_ms = 0;
+
+        fake_clock_advance(&f->clock, HOUR_MS);
+        queue_turn(f->queue);
+        for (int byte = 1; byte <= 8; byte++)
+            from_ms = from_ms << 8 | f->store.scanned_from[FAMILY_TIMER].data[byte];
+        assert_int_equal(from_ms, FIXTURE_START_MS + i * HOUR_MS);
+        finish(f);
+    }
+}
+
 static void missed_firings_collapse_into_the_latest_within_the_window(void **state)
 {
     struct queue_fixture *f = *state;
@@ -455,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(answers_carry_the_next_five_runs),
         TEST(the_past_before_a_schedule_was_made_is_not_replayed),
+        TEST(timers_are_looked_for_behind_those_that_have_fired),
         TEST(missed_firings_collapse_into_the_latest_within_the_window),
         TEST(beyond_the_catch_up_window_nothing_fires),
         TEST(a_clock_that_steps_back_never_fires_again),
