@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Purges. Without a filter: a new purge epoch makes everything older invisible
  * at once, and a sweep takes it off the disk, a piece a turn.
@@ -561,6 +562,13 @@ struct sweep {
     unsigned count;
 };
 
+static void note_swept(struct swept *swept, struct bytes key)
+{
+    assert(key.size <= sizeof swept->data);
+    memcpy(swept->data, key.data, key.size);
+    swept->size = (uint8_t)key.size;
+}
+
 static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
 {
     struct sweep *sweep = ctx;
@@ -573,6 +581,7 @@ static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
     txn_erase(txn, FAMILY_SPEC, key_bytes(&run));
     txn_erase(txn, FAMILY_CHECKPOINT, key_bytes(&run));
     txn_erase(txn, FAMILY_ENDED, bytes_copy(sweep->queue->mem, key));
+    note_swept(&sweep->org->swept_ended, key);
     sweep->count++;
     return true;
 }
@@ -585,8 +594,30 @@ static bool visit_swept_endings(void *ctx, struct bytes key, struct bytes value)
     if (sweep->count == SWEEP_RUNS_MAX)
         return false;
     txn_erase(sweep->queue->txn, FAMILY_ENDINGS, bytes_copy(sweep->queue->mem, key));
+    note_swept(&sweep->org->swept_endings, key);
     sweep->count++;
     return true;
+}
+
+/* A piece of a family. Old epochs get no new keys, so the next one goes on behind
+ * it: to begin at the beginning would be to walk, each time, over all that is left
+ * on the disk of the pieces before. */
+static enum err sweep_family(struct sweep *sweep, const struct store_range *whole,
+                             store_visit_fn *visit, struct swept *swept, struct why *why)
+{
+    struct store_range range = *whole;
+
+    if (swept->size > 0)
+        range.from = bytes_of(swept->data, swept->size);
+    return txn_scan(sweep->queue->txn, &range, visit, sweep, why);
+}
+
+static void forget_swept(struct queue *queue, struct org *org, const struct store_range *ended,
+                         const struct store_range *endings)
+{
+    org->swept_ended.size = org->swept_endings.size = 0;
+    queue->deps.store->ops->forget(queue->deps.store, ended);
+    queue->deps.store->ops->forget(queue->deps.store, endings);
 }
 
 /* Both families' keys of the epochs that are over. */
@@ -597,16 +628,14 @@ static enum err sweep_org(struct queue *queue, struct org *org, bool *all, struc
     struct store_range ended = { FAMILY_ENDED, key_bytes(&from), key_bytes(&to), STORE_FORWARD };
     struct store_range endings = ended;
     struct sweep sweep = { queue, org, 0 };
-    enum err e = txn_scan(queue->txn, &ended, visit_swept, &sweep, why);
+    enum err e = sweep_family(&sweep, &ended, visit_swept, &org->swept_ended, why);
 
     endings.family = FAMILY_ENDINGS;
     if (e == OK && sweep.count < SWEEP_RUNS_MAX)
-        e = txn_scan(queue->txn, &endings, visit_swept_endings, &sweep, why);
+        e = sweep_family(&sweep, &endings, visit_swept_endings, &org->swept_endings, why);
     *all = sweep.count < SWEEP_RUNS_MAX;
-    if (e == OK && *all) {
-        queue->deps.store->ops->forget(queue->deps.store, &ended);
-        queue->deps.store->ops->forget(queue->deps.store, &endings);
-    }
+    if (e == OK && *all)
+        forget_swept(queue, org, &ended, &endings);
     return e;
 }
 

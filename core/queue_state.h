@@ -64,7 +64,11 @@ struct org {
     struct org_record record;            /* its name points to `name` */
     struct counters counters;
     struct link dirty_link;              /* counters changed in this turn */
-    struct link sweep_link;              /* a purge has left something on the disk */
+    struct link sweep_link;              /* a purge has left something on the disk, */
+    struct swept {                       /* and the sweep goes on behind these; size 0: */
+        uint8_t data[18];                /* at the beginning */
+        uint8_t size;
+    } swept_ended, swept_endings;
     struct endings {                     /* of this turn, in the queue's mem */
         uint64_t ticket;
         struct ending *items;
