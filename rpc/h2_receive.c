@@ -15,6 +15,8 @@ static bool feed(struct h2_session *session, struct bytes bytes)
 {
     if (bytes.size > 0 && nghttp2_session_mem_recv(session->ng, bytes.data, bytes.size) < 0)
         break_off(session);
+    else if (!nghttp2_session_want_read(session->ng)) /* it has found a mistake, or all is done */
+        session->over = true;
     return !session->over;
 }
 

@@ -122,7 +122,7 @@ class Closed(Exception):
 
 class Peer:
     """A connection to the server: sends bytes, takes frames apart, and keeps those
-    it has seen."""
+    it has seen. It answers PINGs when it gets to see them."""
 
     def __init__(self, address, handshake=True, receive_buffer=0, patience_s=PATIENCE_S):
         host, port = address.rsplit(":", 1)
@@ -173,6 +173,8 @@ class Peer:
         self.unread = self.unread[9 + size:]
         if kind == HEADERS:
             got.fields = self.decoder.decode(got.payload)
+        if kind == PING and not flags & ACK:
+            self.send(frame(PING, ACK, 0, got.payload))
         self.seen.append(got)
         return got
 
