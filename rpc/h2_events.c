@@ -113,15 +113,6 @@ static void finish_drain(struct h2_session *session)
                           NULL, 0);
 }
 
-/* After it the peer sends nothing more on the stream, as after END_STREAM. */
-static void note_reset(struct h2_session *session, int32_t id)
-{
-    struct h2_stream *stream = stream_of(session, id);
-
-    if (stream != NULL)
-        stream->remote_ended = true;
-}
-
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *context)
 {
     struct h2_session *session = context;
@@ -141,9 +132,6 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *conte
     case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && session->draining)
             finish_drain(session);
-        break;
-    case NGHTTP2_RST_STREAM:
-        note_reset(session, frame->hd.stream_id);
         break;
     case NGHTTP2_GOAWAY:
         session->told_to_calm |= frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM;
@@ -235,8 +223,6 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 
     if (stream == NULL)
         return 0;
-    if (stream->remote_ended)
-        h2_ids_end(&session->ids, id);
     nghttp2_session_set_stream_user_data(ng, id, NULL);
     h2_stream_close(stream, (enum stream_error)error);
     return 0;

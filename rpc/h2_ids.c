@@ -29,15 +29,17 @@ bool h2_ids_begin(struct h2_ids *ids, int32_t id)
     return true;
 }
 
+static unsigned place_of(const struct h2_ids *ids, int32_t id)
+{
+    return (unsigned)(id / 2) % COUNT_OF(ids->ended);
+}
+
 void h2_ids_end(struct h2_ids *ids, int32_t id)
 {
-    ids->ended[ids->ended_count++ % COUNT_OF(ids->ended)] = id;
+    ids->ended[place_of(ids, id)] = id;
 }
 
 bool h2_ids_has_ended(const struct h2_ids *ids, int32_t id)
 {
-    for (unsigned i = 0; i < COUNT_OF(ids->ended) && i < ids->ended_count; i++)
-        if (ids->ended[i] == id)
-            return true;
-    return false;
+    return id > 0 && ids->ended[place_of(ids, id)] == id;
 }

@@ -20,21 +20,35 @@ static bool feed(struct h2_session *session, struct bytes bytes)
     return !session->over;
 }
 
-/* A head whose stream must be known as it stands when the frame's turn comes. */
-static bool uses_stream(const struct h2_session *session, const struct h2_head *head)
+static bool carries_content(const struct h2_head *head)
 {
-    return head->type == NGHTTP2_DATA ||
-           (head->type == NGHTTP2_HEADERS && head->id <= session->ids.newest);
+    return head->type == NGHTTP2_DATA || head->type == NGHTTP2_HEADERS;
+}
+
+/* After it the peer sends nothing more on the stream. */
+static bool is_last(const struct h2_head *head)
+{
+    return head->type == NGHTTP2_RST_STREAM ||
+           (carries_content(head) && (head->flags & NGHTTP2_FLAG_END_STREAM) != 0);
+}
+
+/* More on a stream that its sender has ended: while it is still there, nghttp2
+ * knows what to say. */
+static bool comes_too_late(struct h2_session *session, const struct h2_head *head)
+{
+    return carries_content(head) && h2_ids_has_ended(&session->ids, head->id);
 }
 
 static void check_id(struct h2_session *session, const struct h2_head *head)
 {
-    bool is_headers = head->type == NGHTTP2_HEADERS;
-
-    if (is_headers && head->id % 2 == 1 && !h2_ids_begin(&session->ids, head->id))
+    if (head->type == NGHTTP2_HEADERS && head->id % 2 == 1 &&
+        !h2_ids_begin(&session->ids, head->id))
         h2_terminate(session, H2_END_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
-    else if (uses_stream(session, head) && h2_ids_has_ended(&session->ids, head->id))
+    else if (comes_too_late(session, head) &&
+             nghttp2_session_get_stream_user_data(session->ng, head->id) == NULL)
         h2_terminate(session, H2_END_PROTOCOL, NGHTTP2_STREAM_CLOSED);
+    else if (is_last(head))
+        h2_ids_end(&session->ids, head->id);
 }
 
 static bool is_ping(const struct h2_head *head)
@@ -63,7 +77,7 @@ static void receive(struct h2_session *session, struct bytes bytes)
     struct h2_head head;
 
     while (h2_scan_next(&session->scan, bytes, &at, &head)) {
-        if (uses_stream(session, &head)) {
+        if (comes_too_late(session, &head)) { /* then it matters what was before */
             if (!feed(session, bytes_of(bytes.data + fed, at - 1 - fed)))
                 return;
             fed = at - 1;
