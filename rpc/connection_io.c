@@ -125,6 +125,7 @@ static void write_output(struct connection *connection)
     bool more = true;
 
     note_progress(connection);
+    h2_session_shed(connection->session);
     if (!connection->is_open || !write_unsent(connection))
         return;
     while (more && connection->reason == NULL) {

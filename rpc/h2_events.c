@@ -179,11 +179,13 @@ static void note_reset_sent(struct h2_session *session, const nghttp2_frame *fra
         calm(session);
 }
 
-/* One with an error that we did not send ourselves: nghttp2 found a mistake. */
+/* nghttp2 may have found a mistake before we wanted to end it: the first counts. */
 static void note_goaway_sent(struct h2_session *session, uint32_t error)
 {
-    if (session->end == H2_END_NONE && error != NGHTTP2_NO_ERROR)
-        session->end = error == NGHTTP2_ENHANCE_YOUR_CALM ? H2_END_FLOOD : H2_END_PROTOCOL;
+    if (error != NGHTTP2_NO_ERROR && error != NGHTTP2_ENHANCE_YOUR_CALM)
+        session->end = H2_END_PROTOCOL;
+    else if (error != NGHTTP2_NO_ERROR && session->end == H2_END_NONE)
+        session->end = H2_END_FLOOD;
     h2_set_going(session);
 }
 

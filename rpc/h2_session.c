@@ -158,12 +158,11 @@ static struct h2_stream *largest_of(const struct h2_streams *streams)
     return largest;
 }
 
-/* The largest streams go until the rest is bearable. */
-static void shed(struct h2_session *session)
+void h2_session_shed(struct h2_session *session)
 {
     struct h2_streams *streams = &session->streams;
 
-    while (streams->held > session->options.held_bytes_max) {
+    while (session->options.held_bytes_max > 0 && streams->held > session->options.held_bytes_max) {
         struct h2_stream *stream = largest_of(streams);
         if (stream == NULL)
             return;
@@ -176,11 +175,7 @@ static void shed(struct h2_session *session)
 struct bytes h2_session_output(struct h2_session *session)
 {
     const uint8_t *data = NULL;
-    ssize_t size;
-
-    if (session->options.held_bytes_max > 0)
-        shed(session);
-    size = nghttp2_session_mem_send(session->ng, &data);
+    ssize_t size = nghttp2_session_mem_send(session->ng, &data);
 
     if (size < 0) {
         session->over = true;

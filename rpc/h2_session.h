@@ -81,6 +81,9 @@ bool h2_session_receive(struct h2_session *session, struct bytes bytes);
 
 /* Bytes that the streams' users keep for the peer. */
 size_t h2_session_held(const struct h2_session *session);
+/* Resets the largest streams until the rest is within held_bytes_max. To be called
+ * after on_output(), whether or not something can be sent. */
+void h2_session_shed(struct h2_session *session);
 
 /* Lends the next bytes to be sent, at most about 16 KiB, until the next call.
  * Empty: none for now. */

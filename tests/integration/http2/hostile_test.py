@@ -28,11 +28,12 @@ SANITIZED = "san" in os.path.basename(os.path.dirname(harness.BIN.rstrip("/")))
 SLOW = 4 if SANITIZED else 1
 # Short times, and bounds that a test can reach.
 SHORT, IDLE_S = ("1s", 4) if SANITIZED else ("500ms", 2)
+LONGER = "2s" if SANITIZED else "1s"    # what does not read is no less silent
 SETTINGS_OF_SYNCD = (
     "--rpc-handshake-timeout", SHORT, "--rpc-headers-timeout", SHORT, "--rpc-body-timeout", SHORT,
-    "--rpc-write-timeout", SHORT, "--rpc-keepalive", SHORT, "--rpc-keepalive-timeout", SHORT,
+    "--rpc-write-timeout", LONGER, "--rpc-keepalive", LONGER, "--rpc-keepalive-timeout", LONGER,
     "--rpc-idle-max", f"{IDLE_S}s", "--rpc-connections-max", str(CONNECTIONS_MAX),
-    "--rpc-connection-memory-max", "16MiB", "--rpc-memory-max", "48MiB", "--rpc-threads", "1")
+    "--rpc-connection-memory-max", "8MiB", "--rpc-memory-max", "24MiB", "--rpc-threads", "1")
 OPEN = headers(1, request())
 BIG_ID, BIG_BYTES = None, 512 << 10
 PATIENCE_OF_BYSTANDER_S = 2 * SLOW
@@ -514,6 +515,17 @@ def closed_for(sync, reason):
     return metrics(sync)[f'sync_rpc_connections_closed_total{{reason="{reason}"}}']
 
 
+def counted(sync):
+    """What streams of attackers came to, besides why their connections ended."""
+    now = metrics(sync)
+    for name in ("streams_stalled", "streams_held", "resets_received", "resets_sent",
+                 "pings_received"):
+        assert now[f"sync_rpc_{name}_total"] > 0, name
+    ended = sum(value for name, value in now.items()
+                if name.startswith("sync_rpc_connections_closed_total"))
+    assert now["sync_rpc_connections_total"] == ended + now["sync_rpc_connections"], now
+
+
 class Memory:
     """The most that the server held while it was looked at."""
 
@@ -581,6 +593,7 @@ def main():
             judge(name, lambda: print(run(sync, bystander, *attack)))
         bystander.close()
         judge("busy connections, as many as an address may have", lambda: busy_crowd(sync))
+        judge("all of it was counted", lambda: counted(sync))
     print(f"{results[True]} passed, {results[False]} failed")
     sys.exit(0 if results[True] and not results[False] else 1)
 
