@@ -176,9 +176,12 @@ static void arm(struct loop *loop)
     loop->armed_for_ms = first->key;
 }
 
-static bool has_mail(struct loop *loop)
+/* Posted by timers, by the last tasks, or on this thread while the loop did not
+ * run: nobody will wake it for these. */
+static bool has_work(struct loop *loop)
 {
-    return atomic_load_explicit(&loop->mailbox, memory_order_relaxed) != NULL;
+    return loop->last != NULL ||
+           atomic_load_explicit(&loop->mailbox, memory_order_relaxed) != NULL;
 }
 
 void loop_run(struct loop *loop)
@@ -188,7 +191,7 @@ void loop_run(struct loop *loop)
     current = loop;
     while (!atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
         arm(loop);
-        event_base_loop(loop->base, EVLOOP_ONCE | (has_mail(loop) ? EVLOOP_NONBLOCK : 0));
+        event_base_loop(loop->base, EVLOOP_ONCE | (has_work(loop) ? EVLOOP_NONBLOCK : 0));
         run_mailbox(loop);
         run_due_timers(loop);
         run_last(loop);

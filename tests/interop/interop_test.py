@@ -6,7 +6,7 @@ text and over TLS:
 
 WHICH is a client, to be tried against our server (ours, grpcio, grpc_go, ruby,
 grpc_js, connect, buf), or a foreign server that our client is tried against
-(grpcio_server, grpc_go_server, ruby_server, grpc_js_server)."""
+(grpcio_server, grpc_go_server, ruby_server, grpc_js_server, connect_server)."""
 import glob
 import json
 import os
@@ -24,7 +24,8 @@ SKIPPED, PATIENCE_S = 77, 90
 WHICH, BIN, DESCRIPTORS, PROTOS, NPM = sys.argv[1:6]
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
-NPM_SCRIPTS = ["js_messages.js", "js_client.js", "js_server.js", "connect_client.mjs"]
+NPM_SCRIPTS = ["js_messages.js", "js_client.js", "js_server.js", "connect_client.mjs",
+               "connect_server.mjs"]
 
 CASES = """empty_unary large_unary cacheable_unary client_compressed_unary server_compressed_unary
     client_streaming client_compressed_streaming server_streaming server_compressed_streaming
@@ -260,6 +261,16 @@ class GrpcJsServer(OurClient):
         return ["node", os.path.join(NPM, "js_server.js"), PROTOS, *(pair or [])]
 
 
+class ConnectServer(OurClient):
+    is_ours = False
+    unknown = {name: "connect-node compresses by size, and does not tell a method of it"
+               for name in CASES if "compressed" in name}
+
+    @staticmethod
+    def server_command(pair):
+        return ["node", os.path.join(NPM, "connect_server.mjs"), DESCRIPTORS, *(pair or [])]
+
+
 class RubyServer(OurClient):
     is_ours = False
     unknown = {**{name: "the gem's server does nothing about compression"
@@ -291,7 +302,8 @@ def add_tests(chosen):
 def main():
     chosen = {"ours": OurClient, "grpcio": Grpcio, "grpc_go": GrpcGo, "ruby": Ruby,
               "grpc_js": GrpcJs, "connect": Connect, "buf": Buf, "grpcio_server": GrpcioServer,
-              "grpc_go_server": GrpcGoServer, "ruby_server": RubyServer, "grpc_js_server": GrpcJsServer}[WHICH]
+              "grpc_go_server": GrpcGoServer, "ruby_server": RubyServer, "grpc_js_server": GrpcJsServer,
+              "connect_server": ConnectServer}[WHICH]
     if WHICH.startswith("grpcio"):
         try:
             import grpc

@@ -147,6 +147,37 @@ static void what_is_put_off_runs_after_the_turns_tasks(void **state)
     assert_string_equal(log, "abz");
 }
 
+struct last_poster {
+    struct loop_task task;
+    struct loop *loop;
+    struct note *next;
+};
+
+static void post_next_last(struct loop_task *task)
+{
+    struct last_poster *poster = container_of(task, struct last_poster, task);
+
+    loop_post_last(poster->loop, &poster->next->task);
+}
+
+/* Posted while the loop did not run, and by what runs last: the loop has nothing
+ * else to wake for but a timer that would be too late. */
+static void what_is_put_off_does_not_wait_for_other_work(void **state)
+{
+    char log[32] = "";
+    struct note late = make_note(*state, log, 'T'), a = make_note(*state, log, 'a'),
+                b = make_note(*state, log, 'b');
+    struct last_poster poster = { .task.run = post_next_last, .loop = *state, .next = &b };
+
+    late.stop = b.stop = true;
+    loop_timer_start(*state, &late.timer, 2000);
+    loop_post_last(*state, &a.task);
+    loop_post_last(*state, &poster.task);
+    loop_run(*state);
+    assert_string_equal(log, "ab");
+    loop_timer_stop(*state, &late.timer);
+}
+
 static void a_stop_before_the_run_counts(void **state)
 {
     loop_stop(*state);
@@ -244,6 +275,7 @@ int main(void)
         TEST(a_timer_does_not_fire_early),
         TEST(a_timer_can_be_moved_and_stopped),
         TEST(what_is_put_off_runs_after_the_turns_tasks),
+        TEST(what_is_put_off_does_not_wait_for_other_work),
         TEST(a_stop_before_the_run_counts),
         TEST(what_was_posted_runs_when_the_loop_is_freed),
         TEST(no_task_of_many_threads_is_lost_or_overtaken),
