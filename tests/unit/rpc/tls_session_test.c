@@ -602,6 +602,39 @@ static void a_record_that_stops_is_noticed(void **state)
     peer_close(&peer);
 }
 
+/* And what comes behind it is given raw, to be dropped. */
+static void a_failure_behind_bytes_is_told_by_the_next_read(void **state)
+{
+    static const char garbage[] = "\x17\x03\x03\0\x20................................";
+    struct peer peer;
+    uint8_t bytes[64];
+    char *record;
+    size_t size;
+    BIO *held;
+    int fd;
+
+    (void)state;
+    peer_open(&peer, TRANSPORT_HTTP2, h2);
+    assert_int_equal(peer_shake_hands(&peer), TRANSPORT_DONE);
+    fd = SSL_get_rfd(peer.ssl);
+    held = hold_back(&peer);
+    assert_int_equal(SSL_write(peer.ssl, "hello", 5), 5);
+    assert_int_equal(BIO_write(held, garbage, sizeof garbage - 1), sizeof garbage - 1);
+    size = (size_t)BIO_get_mem_data(held, &record);
+    assert_int_equal(send(fd, record, size, 0), size);
+    assert_int_equal(transport_read(&peer.server, bytes, sizeof bytes, &size), TRANSPORT_DONE);
+    assert_int_equal(size, 5);
+    assert_true(transport_has_input(&peer.server));
+    assert_int_equal(transport_read(&peer.server, bytes, sizeof bytes, &size), TRANSPORT_CLOSED);
+    assert_true(peer.server.is_broken);
+    assert_false(transport_has_input(&peer.server));
+    assert_int_equal(transport_read(&peer.server, bytes, sizeof bytes, &size), TRANSPORT_BLOCKED);
+    assert_int_equal(send(fd, "raw", 3, 0), 3);
+    assert_int_equal(transport_read(&peer.server, bytes, sizeof bytes, &size), TRANSPORT_DONE);
+    assert_int_equal(size, 3);
+    peer_close(&peer);
+}
+
 /* ---- Resumption, which there is none of. ---- */
 
 static void no_tickets_are_given(void **state)
@@ -642,6 +675,7 @@ int main(void)
         TEST(keys_may_be_renewed_but_not_all_the_time),
         TEST(a_flood_of_key_updates_is_cut_off_in_the_middle),
         TEST(a_record_that_stops_is_noticed),
+        TEST(a_failure_behind_bytes_is_told_by_the_next_read),
         TEST(no_tickets_are_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
