@@ -115,6 +115,41 @@ class TlsTest(unittest.TestCase):
                 self.assertEqual(shown["data"]["filters"], job["data"]["filters"])
             connection.close()
 
+    def test_a_request_that_comes_at_once_is_read_to_its_end(self):
+        # Its last records are taken off the socket while the server still works on the
+        # first: nothing more comes that would wake it up for them.
+        with self.folder.serve() as server:
+            for size in (16384, 32768, 32768 + 16384, 65536, 100000):
+                text = "x" * (size - len(json.dumps({**JOB, "data": {**JOB["data"], "text": ""}})))
+                body = json.dumps({**JOB, "data": {**JOB["data"], "text": text}})
+                self.assertEqual(len(body), size)
+                head = ("POST /sync/queue HTTP/1.1\r\nHost: localhost\r\norgid: acme\r\n"
+                        "Connection: close\r\nContent-Type: application/json\r\n"
+                        f"Content-Length: {size}\r\n\r\n")
+                self.assertIn(b"HTTP/1.1 200 OK", self.ask_at_once(server, head, body))
+
+    def ask_at_once(self, server, *records):
+        """The answer to what is encrypted piece by piece and sent in one go."""
+        context = ssl.create_default_context(cafile=self.folder.pem("ca"))
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(came, goes, server_hostname="localhost")
+        with socket.create_connection(("127.0.0.1", port_of(server.http))) as peer:
+            peer.settimeout(harness.PATIENCE_S)
+
+            def patiently(step):
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        peer.sendall(goes.read())
+                        came.write(peer.recv(65536))
+
+            patiently(tls.do_handshake)
+            for record in records:
+                tls.write(record.encode())
+            peer.sendall(goes.read())
+            return patiently(lambda: tls.read(4096))
+
     def test_a_client_that_does_not_trust_the_server_goes_away(self):
         with self.folder.serve() as server:
             self.assertEqual(self.folder.curl(server, "/sync", ca="other-ca").returncode, 60)
