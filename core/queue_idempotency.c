@@ -170,7 +170,9 @@ void idempotency_keep(struct queue *queue, struct org *org, const struct submit_
 
 struct sweep {
     struct queue *queue;
+    struct swept *swept;
     unsigned count;
+    bool goes_on;
 };
 
 static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
@@ -181,11 +183,31 @@ static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
     if (sweep->count == SWEEP_KEYS_PER_TURN)
         return false;
     txn_erase(sweep->queue->txn, FAMILY_IDEMPOTENCY, bytes_copy(sweep->queue->mem, key));
+    swept_note(sweep->swept, key);
     sweep->count++;
     return true;
 }
 
-/* A piece of the period; its timer stays due until nothing is left. */
+/* Goes on behind the piece before, if that was of this period. */
+static enum err sweep_piece(struct sweep *sweep, const struct store_range *period, struct why *why)
+{
+    struct store_range range = *period;
+    struct swept from = *sweep->swept; /* which moves on while it is scanned */
+    enum err e;
+
+    sweep->goes_on = from.size > period->from.size &&
+                     memcmp(from.data, period->from.data, period->from.size) == 0;
+    if (sweep->goes_on)
+        range.from = bytes_of(from.data, from.size);
+    e = txn_scan(sweep->queue->txn, &range, visit_swept, sweep, why);
+    if (e == OK && sweep->count < SWEEP_KEYS_PER_TURN)
+        sweep->swept->size = 0;
+    return e;
+}
+
+/* A piece of the period; its timer stays due until nothing is left. A clock that
+ * was set back may have added answers before the place where it goes on: the last
+ * look begins at the beginning. */
 enum err idempotency_sweep(struct queue *queue, const struct timer *timer, struct why *why)
 {
     struct org *org = org_at(queue, timer->org);
@@ -193,15 +215,16 @@ enum err idempotency_sweep(struct queue *queue, const struct timer *timer, struc
     struct key from = key_idempotency_period(timer->org, period), to = key_after(&from);
     struct store_range range = { FAMILY_IDEMPOTENCY, key_bytes(&from), key_bytes(&to),
                                  STORE_FORWARD };
-    struct sweep sweep = { queue, 0 };
+    struct sweep sweep = { .queue = queue };
     enum err e;
 
     if (org == NULL)
         return OK;
-    e = txn_scan(queue->txn, &range, visit_swept, &sweep, why);
+    sweep.swept = &org->swept_answers;
+    e = sweep_piece(&sweep, &range, why);
     if (e != OK)
         return e;
-    if (sweep.count == SWEEP_KEYS_PER_TURN) {
+    if (sweep.count == SWEEP_KEYS_PER_TURN || sweep.goes_on) {
         set_timer(queue, org, period);
         return OK;
     }

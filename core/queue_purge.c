@@ -562,7 +562,7 @@ struct sweep {
     unsigned count;
 };
 
-static void note_swept(struct swept *swept, struct bytes key)
+void swept_note(struct swept *swept, struct bytes key)
 {
     assert(key.size <= sizeof swept->data);
     memcpy(swept->data, key.data, key.size);
@@ -581,7 +581,7 @@ static bool visit_swept(void *ctx, struct bytes key, struct bytes value)
     txn_erase(txn, FAMILY_SPEC, key_bytes(&run));
     txn_erase(txn, FAMILY_CHECKPOINT, key_bytes(&run));
     txn_erase(txn, FAMILY_ENDED, bytes_copy(sweep->queue->mem, key));
-    note_swept(&sweep->org->swept_ended, key);
+    swept_note(&sweep->org->swept_ended, key);
     sweep->count++;
     return true;
 }
@@ -594,7 +594,7 @@ static bool visit_swept_endings(void *ctx, struct bytes key, struct bytes value)
     if (sweep->count == SWEEP_RUNS_MAX)
         return false;
     txn_erase(sweep->queue->txn, FAMILY_ENDINGS, bytes_copy(sweep->queue->mem, key));
-    note_swept(&sweep->org->swept_endings, key);
+    swept_note(&sweep->org->swept_endings, key);
     sweep->count++;
     return true;
 }
@@ -606,9 +606,10 @@ static enum err sweep_family(struct sweep *sweep, const struct store_range *whol
                              store_visit_fn *visit, struct swept *swept, struct why *why)
 {
     struct store_range range = *whole;
+    struct swept from = *swept; /* which moves on while it is scanned */
 
-    if (swept->size > 0)
-        range.from = bytes_of(swept->data, swept->size);
+    if (from.size > 0)
+        range.from = bytes_of(from.data, from.size);
     return txn_scan(sweep->queue->txn, &range, visit, sweep, why);
 }
 

@@ -66,9 +66,9 @@ struct org {
     struct link dirty_link;              /* counters changed in this turn */
     struct link sweep_link;              /* a purge has left something on the disk, */
     struct swept {                       /* and the sweep goes on behind these; size 0: */
-        uint8_t data[18];                /* at the beginning */
+        uint8_t data[25];                /* at the beginning */
         uint8_t size;
-    } swept_ended, swept_endings;
+    } swept_ended, swept_endings, swept_answers;
     struct endings {                     /* of this turn, in the queue's mem */
         uint64_t ticket;
         struct ending *items;
@@ -284,6 +284,7 @@ MUST_USE enum err retention_trim_name(struct queue *queue, struct loaded_run *lo
                                       struct sync_record *sync, struct why *why);
 
 /* queue_purge.c */
+void swept_note(struct swept *swept, struct bytes key);
 void handle_purge(struct queue *queue, struct request *request);
 void purge_sweep(struct queue *queue);                      /* a bounded piece of what purges left */
 void purge_advance(struct queue *queue);                    /* a bounded piece of filtered ones */

@@ -326,7 +326,7 @@ static void answers_that_have_expired_are_swept_a_piece_a_turn(void **state)
     struct queue_fixture *f = *state;
     struct submit_request *requests = calloc(COUNT, sizeof *requests);
     char (*keys)[16] = calloc(COUNT, sizeof *keys);
-    size_t left = COUNT, now;
+    size_t left = COUNT, now, from;
 
     for (int i = 0; i < COUNT; i++) {
         snprintf(keys[i], sizeof keys[i], "key-%d", i);
@@ -341,8 +341,10 @@ static void answers_that_have_expired_are_swept_a_piece_a_turn(void **state)
     fake_clock_advance(&f->clock, IDEMPOTENCY_MS);
     while (left > 0) {
         queue_turn(f->queue);
+        from = f->store.scanned_from[FAMILY_IDEMPOTENCY].size;
         now = keys_stored(f);
         assert_true(now < left && left - now <= 512);
+        assert_int_equal(from, left == COUNT ? 9 : 25); /* behind what was swept before */
         left = now;
     }
     queue_check(f->queue);
