@@ -259,8 +259,8 @@ static void a_cancel_behind_the_deadline_is_the_deadline(void **state)
 
     noted_call_init(&f->say, &f->calls, "/test.v1.Echo/Say");
     f->say.call.timeout_ms = 1;
-    end_ms = loop_mono_ms() + 1;
     client_call_start(f->calls.channel, &f->say.call);
+    end_ms = loop_mono_ms() + 1;
     while (loop_mono_ms() <= end_ms) /* the timer waits for the loop, which does not run */
         ;
     say_close(f, STREAM_CANCEL);
