@@ -201,6 +201,56 @@ static void who_waits_the_longest_makes_room(void **state)
     rpc_server_close(server, 0);
 }
 
+/* Calls until the server has closed the connection at least twice between them:
+ * none fails, however it falls. */
+static void call_across(struct call_fixture *f, const struct rpc_server *server, int64_t for_ms)
+{
+    int64_t end_ms = loop_mono_ms() + for_ms;
+
+    open_channel(f, rpc_server_address(server));
+    while (loop_mono_ms() < end_ms) {
+        struct noted_call say;
+        noted_call_init(&say, f, "/test.v1.Echo/Say");
+        say.request.delay_ms = SHORT_MS / 2;
+        client_call_start(f->channel, &say.call);
+        noted_call_wait(&say);
+        if (say.status.code != RPC_OK)
+            print_error("%s\n", say.status.message);
+        assert_int_equal(say.status.code, RPC_OK);
+    }
+    channel_close(f->channel);
+    f->channel = NULL;
+}
+
+static void an_old_connection_goes_and_no_call_is_lost(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server =
+        open_server(f, (struct rpc_server_options){ .limits.age_ms = 12 * SHORT_MS });
+
+    call_across(f, server, 30 * SHORT_MS);
+    rpc_server_close(server, 0);
+}
+
+static void calls_that_outlast_the_grace_of_an_old_connection_are_broken_off(void **state)
+{
+    struct call_fixture *f = *state;
+    struct rpc_server *server =
+        open_server(f, (struct rpc_server_options){ .limits.age_ms = SHORT_MS,
+                                                    .limits.age_grace_ms = SHORT_MS });
+    struct noted_call say;
+
+    open_channel(f, rpc_server_address(server));
+    noted_call_init(&say, f, "/test.v1.Echo/Say");
+    say.request.delay_ms = -1; /* never */
+    client_call_start(f->channel, &say.call);
+    noted_call_wait(&say);
+    assert_int_equal(say.status.code, RPC_UNAVAILABLE);
+    channel_close(f->channel);
+    f->channel = NULL;
+    rpc_server_close(server, 0);
+}
+
 static void an_address_in_use_is_told(void **state)
 {
     struct call_fixture *f = *state;
@@ -418,6 +468,8 @@ int main(void)
         TEST(an_idle_peer_that_answers_pings_stays),
         TEST(a_peer_that_does_not_read_is_closed),
         TEST(who_waits_the_longest_makes_room),
+        TEST(an_old_connection_goes_and_no_call_is_lost),
+        TEST(calls_that_outlast_the_grace_of_an_old_connection_are_broken_off),
         TEST(an_address_in_use_is_told),
         TEST(many_threads_answer),
         TEST(a_call_under_way_ends_within_the_grace),
