@@ -104,6 +104,20 @@ class ClientLibraryTest(unittest.TestCase):
         self.assertIn("INVALID_ARGUMENT", wrong.stderr)
         self.assertIn("  name: ", wrong.stderr)
 
+    def test_the_archive_will_do_as_well_and_hides_as_much(self):
+        archive = self.find("libsyncclient.a")
+        libraries = [flag for flag in self.config("--static", "--libs", "sync-client")
+                     if flag != "-lsyncclient"]
+        program = self.compile(["cc"], [os.path.join(self.prefix, EXAMPLES, "queue_job.c"), archive],
+                               *self.config("--cflags", "sync-client"), *libraries)
+        self.assertNotIn("libsyncclient", run("readelf", "-d", program))
+        self.assertIn("is completed", run(program, self.server.rpc, "acme", "from-the-archive"))
+        if SANITIZERS:
+            return
+        names = [line.split()[-1] for line in
+                 run("nm", "-g", "--defined-only", archive).splitlines() if " " in line]
+        self.assertEqual([name for name in names if not name.startswith("sync_client_")], [])
+
     def test_the_example_worker_completes_a_job(self):
         made = os.path.join(self.prefix, "made")
         os.mkdir(made)
