@@ -74,7 +74,10 @@ static void take_step(struct sim *sim)
     world_shake(sim);
     for (unsigned i = 0; i < requests; i++)
         client_acts(sim);
-    world_turn(sim);
+    if (sim->overlaps && mood(sim, 100) < 70)
+        world_two_turns(sim);
+    else
+        world_turn(sim);
     if (sim->step % SURVEY_EVERY == 0)
         survey(sim);
 }
@@ -154,6 +157,7 @@ static void let_time_pass(struct sim *sim)
 
 static void finish(struct sim *sim)
 {
+    sim->overlaps = false;
     faulty_store_disarm(&sim->store);
     if (sim->clock.now_ms < sim->greatest_now_ms)
         sim->clock.now_ms = sim->greatest_now_ms;
@@ -183,7 +187,8 @@ static void live(struct sim *sim)
     world_open(sim);
     sim->habits = chance(sim, 50) ? (unsigned)(pick(sim, 1 << 24) & pick(sim, 1 << 24)) : 0;
     sim->floods = chance(sim, 15);
-    sim->weighs = chance(sim, 30);
+    sim->weighs = mood(sim, 100) < 30;
+    sim->overlaps = mood(sim, 100) < 40;
     while (sim->step < sim->steps) {
         sim->step++;
         take_step(sim);

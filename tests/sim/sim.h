@@ -134,7 +134,7 @@ enum op_state { OP_POSTED, OP_ACCEPTED, OP_ANSWERED };
 
 /* A request under way. */
 struct op {
-    struct link link; /* in sim->ops, in the order of posting */
+    struct link link; /* in sim->ops or ops_behind, in the order of posting */
     union {
         struct request base;
         struct submit_request submit;
@@ -156,7 +156,7 @@ struct op {
     enum op_state state;
     enum err result;
     uint64_t answered_as; /* the how manieth answer of all */
-    int64_t handled_mono_ms;
+    int64_t posted_mono_ms, handled_mono_ms; /* the latter: 0 until it was accepted */
     bool must_be_invalid, stopped;
     bool spent;      /* its answer was taken in; kept for its LEASE_STOP */
     int org, worker; /* index; -1: none */
@@ -184,6 +184,7 @@ struct sim {
     /* The machine. */
     uint64_t step;
     struct random_seeded dice, queue_dice;
+    struct random_seeded moods; /* of what was added later: does not change older lives */
     struct fake_clock clock;
     struct fake_store fake;
     struct faulty_store store;
@@ -199,6 +200,8 @@ struct sim {
     int64_t turned_at_ms;                   /* its time of day; 0: it did not work */
     struct sim_worker workers[WORKERS + 1]; /* the last one can do everything */
     struct link ops;
+    struct link ops_behind; /* of the turn that is computed before this one is stored */
+    bool posts_behind;
     uint64_t answers;
     bool closing, posting;
     /* The model. */
@@ -214,6 +217,7 @@ struct sim {
     unsigned habits; /* a bit for each thing that clients of this life don't do */
     bool floods;     /* clients queue many at a time */
     bool weighs;     /* organisations have weights */
+    bool overlaps;   /* a turn is computed while the one before is being stored */
     run_id newest;
     struct arena *mem; /* of a survey */
 };
@@ -227,6 +231,10 @@ static inline uint64_t pick(struct sim *sim, uint64_t below)
 {
     return random_below(&sim->dice.base, below);
 }
+static inline uint64_t mood(struct sim *sim, uint64_t below)
+{
+    return random_below(&sim->moods.base, below);
+}
 static inline bool chance(struct sim *sim, unsigned percent)
 {
     return pick(sim, 100) < percent;
@@ -236,6 +244,7 @@ static inline bool chance(struct sim *sim, unsigned percent)
 void world_open(struct sim *sim);
 void world_close(struct sim *sim);
 void world_turn(struct sim *sim);        /* and what follows from its answers */
+void world_two_turns(struct sim *sim);   /* the second is computed on top of the first */
 void world_crash(struct sim *sim);       /* drops the memory; may reboot the machine */
 void world_shake(struct sim *sim);       /* clock, faults, crashes */
 struct view world_look(struct sim *sim); /* opens a snapshot */
@@ -250,6 +259,7 @@ void watch_lists(struct sim *sim);  /* they list: events may have been missed */
 /* sim_client.c */
 struct op *op_new(struct sim *sim, enum queue_verb verb);
 void op_post(struct op *op);
+struct op *op_posted_last(struct sim *sim);
 void op_free(struct op *op);
 void client_acts(struct sim *sim); /* posts something */
 struct job *some_job(struct sim *sim);

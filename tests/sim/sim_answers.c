@@ -204,6 +204,8 @@ void answer_to_control(struct sim *sim, struct op *op)
     require(sim, job != NULL, "a control acts on a job that was accepted");
     if (waits)
         require(sim, req->wait_ms > 0, "who does not want to wait is answered");
+    else if (job->order == 0 && req->verb != CONTROL_RETRY)
+        job->order = req->info.run.order; /* its time had come, as the answer shows */
     if (by_name && !job->line->scheduled_ever && job->order != 0)
         require_first(sim, job, req->verb);
     if (by_name)

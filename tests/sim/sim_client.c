@@ -44,10 +44,18 @@ struct op *op_new(struct sim *sim, enum queue_verb verb)
 
 void op_post(struct op *op)
 {
-    list_append(&op->sim->ops, &op->link);
-    op->sim->posting = true;
-    queue_post(op->sim->queue, &op->u.base);
-    op->sim->posting = false;
+    struct sim *sim = op->sim;
+
+    list_append(sim->posts_behind ? &sim->ops_behind : &sim->ops, &op->link);
+    op->posted_mono_ms = sim->clock.mono_ms;
+    sim->posting = true;
+    queue_post(sim->queue, &op->u.base);
+    sim->posting = false;
+}
+
+struct op *op_posted_last(struct sim *sim)
+{
+    return container_of(sim->posts_behind ? sim->ops_behind.prev : sim->ops.prev, struct op, link);
 }
 
 void op_free(struct op *op)
@@ -253,7 +261,7 @@ static void client_controls_something(struct sim *sim)
         client_controls(sim, verb, job->line, job->id);
     else
         client_controls(sim, verb, line, 0);
-    req = &container_of(sim->ops.prev, struct op, link)->u.control;
+    req = &op_posted_last(sim)->u.control;
     req->start_over = (verb == CONTROL_RESUME || verb == CONTROL_RETRY) && chance(sim, 25);
     if ((verb == CONTROL_PAUSE || verb == CONTROL_CANCEL) && chance(sim, 30))
         req->wait_ms = (int64_t)pick(sim, 10000);
@@ -262,6 +270,9 @@ static void client_controls_something(struct sim *sim)
 static bool purge_is_under_way(struct sim *sim)
 {
     list_each(link, &sim->ops)
+        if (container_of(link, struct op, link)->u.base.verb == QUEUE_PURGE)
+            return true;
+    list_each(link, &sim->ops_behind)
         if (container_of(link, struct op, link)->u.base.verb == QUEUE_PURGE)
             return true;
     return false;
@@ -305,12 +316,12 @@ void client_limits(struct sim *sim, int org, const struct org_limits *limits)
 
 static void operator_limits(struct sim *sim)
 {
-    struct org_limits limits = { .weight = sim->weighs ? (uint32_t)pick(sim, 4) : 0 };
+    struct org_limits limits = { .weight = sim->weighs ? (uint32_t)mood(sim, 4) : 0 };
 
-    if (chance(sim, 40))
-        limits.max_active = (uint32_t)pick(sim, 4) + 1;
-    if (chance(sim, 30))
+    if (!chance(sim, 70))
         limits.max_queued = pick(sim, 30) + 5;
+    if (!chance(sim, 60))
+        limits.max_active = (uint32_t)pick(sim, 4) + 1;
     client_limits(sim, some_org(sim), &limits);
 }
 

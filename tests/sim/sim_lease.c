@@ -90,7 +90,7 @@ void lease_pushed(struct worker *worker, run_id run, uint32_t epoch, enum direct
     struct sim *sim = w->sim;
     struct job *job = model_find(sim, run);
 
-    require(sim, worker->joined, "only who is connected is told");
+    require(sim, w->in || w->busy, "only who is connected is told");
     require(sim, directive != DIRECTIVE_NONE, "a push says what to do");
     if (job != NULL && job->epoch == epoch)
         job->lease.pushed = directive;

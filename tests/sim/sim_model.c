@@ -333,9 +333,9 @@ static void take_leases(struct sim *sim)
     }
 }
 
-static bool its_stop_is_posted(const struct sim *sim, const struct op *lease)
+static bool its_stop_is_among(const struct link *ops, const struct op *lease)
 {
-    list_each(link, &sim->ops) {
+    list_each(link, ops) {
         const struct op *op = container_of(link, struct op, link);
 
         if (op->u.base.verb == QUEUE_LEASE_STOP && op->state != OP_ANSWERED &&
@@ -343,6 +343,11 @@ static bool its_stop_is_posted(const struct sim *sim, const struct op *lease)
             return true;
     }
     return false;
+}
+
+static bool its_stop_is_posted(const struct sim *sim, const struct op *lease)
+{
+    return its_stop_is_among(&sim->ops, lease) || its_stop_is_among(&sim->ops_behind, lease);
 }
 
 static void free_answered(struct sim *sim)
@@ -362,7 +367,9 @@ static void require_pushes(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->job_count; i++) {
         struct job *job = &sim->jobs[i];
-        bool in = job->lease.held && job->lease.worker >= 0 && sim->workers[job->lease.worker].in;
+        const struct sim_worker *w =
+            job->lease.held && job->lease.worker >= 0 ? &sim->workers[job->lease.worker] : NULL;
+        bool in = w != NULL && w->in && w->joined;
 
         if (in && job->lease.push_is_due && !job->line->cancels_other)
             require(sim, job->lease.pushed == lease_directive(sim, job),
@@ -430,7 +437,7 @@ void model_turn_worked(struct sim *sim)
             continue;
         if (op->state == OP_POSTED) {
             op->state = OP_ACCEPTED;
-            op->handled_mono_ms = sim->clock.mono_ms;
+            op->handled_mono_ms = op->posted_mono_ms; /* that turn may be lost, its wait goes on */
         } else if (op->state == OP_ACCEPTED) {
             continue;
         } else if (op->u.base.verb == QUEUE_CONTROL && op->handled_mono_ms != 0) {

@@ -112,7 +112,7 @@ void worker_leases(struct sim *sim)
     if (!sim->workers[worker].joined)
         return;
     client_leases(sim, worker, (uint32_t)pick(sim, 3) + 1);
-    req = &container_of(sim->ops.prev, struct op, link)->u.lease;
+    req = &op_posted_last(sim)->u.lease;
     req->acknowledge = chance(sim, 40);
     if (chance(sim, 50))
         req->wait_ms = (int64_t)pick(sim, 20000);

@@ -57,9 +57,11 @@ void world_open(struct sim *sim)
 {
     random_seeded_init(&sim->dice, sim->seed);
     random_seeded_init(&sim->queue_dice, sim->seed ^ 0x5eed);
+    random_seeded_init(&sim->moods, sim->seed ^ 0x300d);
     fake_clock_init(&sim->clock, START_MS + (int64_t)pick(sim, 86400000));
     fake_store_init(&sim->fake);
     link_init(&sim->ops);
+    link_init(&sim->ops_behind);
     for (int org = 0; org < ORGS; org++)
         sim->orgs[org].weight_most = 1;
     if (sim->on_rocksdb) {
@@ -161,17 +163,83 @@ static void turn_failed(struct sim *sim)
         world_crash(sim);
 }
 
-void world_turn(struct sim *sim)
+static void look_at_clock(struct sim *sim)
 {
-    unsigned fired = sim->store.fired;
-
     if (sim->clock.now_ms > sim->greatest_now_ms)
         sim->greatest_now_ms = sim->clock.now_ms;
-    sim->next_due_ms = queue_turn(sim->queue);
+}
+
+static void turn_ended(struct sim *sim, unsigned fired)
+{
+    sim->next_due_ms = queue_due(sim->queue);
     if (sim->store.fired != fired)
         turn_failed(sim);
     else
         model_turn_worked(sim);
+}
+
+void world_turn(struct sim *sim)
+{
+    unsigned fired = sim->store.fired;
+
+    look_at_clock(sim);
+    queue_turn(sim->queue);
+    turn_ended(sim, fired);
+}
+
+/* Time has gone on, there are new requests; the batch before is still under way. */
+static void compute_next(struct sim *sim)
+{
+    fake_clock_advance(&sim->clock, mood(sim, 3) == 0 ? (int64_t)mood(sim, 3000) : 0);
+    look_at_clock(sim);
+    sim->posts_behind = true;
+    for (uint64_t i = mood(sim, 6); i > 0; i--)
+        client_acts(sim);
+    sim->posts_behind = false;
+    queue_work(sim->queue);
+}
+
+static enum err store_sealed(struct sim *sim)
+{
+    struct why why = { .text = "" };
+    enum err e = queue_store(sim->queue, &why);
+
+    queue_settle(sim->queue, e, &why);
+    return e;
+}
+
+/* Answers of the first are taken in as of its time. */
+static void take_first(struct sim *sim, const struct fake_clock *at)
+{
+    struct fake_clock now = sim->clock;
+
+    sim->clock = *at;
+    sim->next_due_ms = at->mono_ms;
+    model_turn_worked(sim);
+    sim->clock = now;
+}
+
+void world_two_turns(struct sim *sim)
+{
+    unsigned fired = sim->store.fired;
+    struct fake_clock at = sim->clock;
+    enum err e;
+
+    look_at_clock(sim);
+    queue_work(sim->queue);
+    if (!queue_seal(sim->queue)) { /* it has failed, or there was nothing to store */
+        turn_ended(sim, fired);
+        return;
+    }
+    compute_next(sim);
+    e = store_sealed(sim);
+    if (e == OK)
+        take_first(sim, &at);
+    list_splice(&sim->ops, &sim->ops_behind);
+    trace(sim, "a turn computed before that one was stored%s", e == OK ? "" : ", and lost with it");
+    if (e == OK && queue_seal(sim->queue))
+        (void)store_sealed(sim);
+    turn_ended(sim, fired); /* which looks at what the store was made to do */
 }
 
 static void arm_fault(struct sim *sim)
