@@ -20,6 +20,7 @@
  * sim_duplicate.c  the same for second requests of a name, and repeated ones
  * sim_lease.c   the same for leases: who holds what until when
  * sim_turn.c    whose turn it is to be handed out
+ * sim_kept.c    how long ended jobs are kept
  * sim_wait.c    why a job waits, and what is said of when it will begin and end
  * sim_survey.c  looks at all that lists show, and compares
  *
@@ -62,6 +63,9 @@ struct job {
     enum run_state ended; /* RUN_NONE: it lives */
     bool may_have_ended;  /* its lease expired: perhaps for the last time */
     bool purged;
+    int64_t ended_at_ms;   /* wall clock; 0: nobody was told */
+    unsigned done_as;      /* the how manieth of its line that was completed or cancelled */
+    bool may_be_gone;      /* it was kept as long as was promised */
     bool to_be_purged; /* a purge with a filter, in this turn, has asked for it */
     bool paused, revived;
     bool goes_first; /* it was resumed or released */
@@ -97,6 +101,7 @@ struct line {
     uint32_t runs_max;      /* and how often it may fire; 0: no end */
     struct mark marks[MARKS_MAX];
     unsigned mark_count;
+    unsigned done_count; /* runs that were completed or cancelled */
 };
 
 /* What clients believe of an idempotency key. */
@@ -197,6 +202,7 @@ struct sim {
     bool draining;
     int64_t greatest_now_ms;                /* that any turn has seen */
     int64_t next_due_ms;                    /* as the last turn said */
+    bool clock_went_back;
     int64_t turned_at_ms;                   /* its time of day; 0: it did not work */
     struct sim_worker workers[WORKERS + 1]; /* the last one can do everything */
     struct link ops;
@@ -340,6 +346,15 @@ void turn_forgotten(struct sim *sim); /* the queue has rebuilt its memory */
 bool turn_worker_can(const struct sim *sim, int worker, const struct job *job);
 /* Nothing that clients know of holds it back, and nothing else can. */
 bool turn_is_ready(const struct sim *sim, const struct job *job);
+
+/* sim_kept.c */
+void kept_choose(struct sim *sim);            /* of the options */
+void kept_ended(struct sim *sim, struct job *job);
+void kept_time_passes(struct sim *sim);
+void kept_shown(struct sim *sim, struct job *job, const struct run *run);
+void kept_compare(const struct sim *sim);     /* when all that is listed was noted */
+/* Whether a job that nobody purged may be missing. */
+bool kept_no_longer(const struct sim *sim, const struct job *job);
 
 /* sim_wait.c */
 void wait_note(const struct sim *sim, struct job *job, const struct run_info *info);

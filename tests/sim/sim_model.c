@@ -121,6 +121,7 @@ void model_end(struct sim *sim, struct job *job, enum run_state state)
         sim->orgs[job->line->org].last_sync_ms = sim->clock.now_ms;
     }
     job->ended = state;
+    kept_ended(sim, job);
     job->may_have_ended = job->paused = job->queued = job->goes_first = false;
     job->lease = (struct held){ .worker = -1 };
     settle(sim, job->line);
@@ -143,7 +144,7 @@ void model_look_after(struct sim *sim, struct job *job)
 
     if (found && run_is_ended(info.run.state))
         model_end(sim, job, info.run.state);
-    if (!found && sim->orgs[job->line->org].was_purged) {
+    if (!found && (sim->orgs[job->line->org].was_purged || kept_no_longer(sim, job))) {
         model_end(sim, job, RUN_FAILED);
         job->purged = true;
     }
@@ -429,6 +430,7 @@ static void require_due_in_time(struct sim *sim)
 void model_turn_worked(struct sim *sim)
 {
     duplicate_time_passes(sim);
+    kept_time_passes(sim);
     lease_time_passes(sim);
     list_each(link, &sim->ops) {
         struct op *op = container_of(link, struct op, link);

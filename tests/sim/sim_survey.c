@@ -193,6 +193,7 @@ static void take_page(struct sim *sim, const struct run_info *runs, uint32_t num
             compare_run(sim, job, &runs[i]);
         job->seen = true;
         wait_note(sim, job, &runs[i]);
+        kept_shown(sim, job, &runs[i].run);
     }
 }
 
@@ -222,7 +223,8 @@ static void require_none_is_lost(struct sim *sim, int org, bool adopts)
 
         if (job->line->org != org || job->purged || job->seen)
             continue;
-        require(sim, adopts || (by_time && sim->orgs[org].was_purged),
+        require(sim,
+                adopts || (by_time && sim->orgs[org].was_purged) || kept_no_longer(sim, job),
                 "an accepted job is not lost");
         if (!job->ended)
             model_end(sim, job, RUN_CANCELLED);
@@ -385,6 +387,7 @@ static void look_over(struct sim *sim, bool adopts)
             compare_sync(sim, &view, &sim->lines[i], adopts);
     world_look_away(&view);
     wait_compare(sim);
+    kept_compare(sim);
     require_bounded_firings(sim);
 }
 

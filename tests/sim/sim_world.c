@@ -26,7 +26,7 @@ static struct store *open_rocksdb(struct sim *sim)
 static void choose_options(struct sim *sim)
 {
     queue_options_default(&sim->options);
-    sim->options.keep_completed_ms = sim->options.keep_failed_ms = 0; /* clocks jump by days */
+    kept_choose(sim);
     sim->options.audit_submits = chance(sim, 20);
     if (chance(sim, 50))
         sim->options.pause_grace_ms = (int64_t)pick(sim, 20000) + 1;
@@ -289,8 +289,12 @@ static int64_t some_while_ms(struct sim *sim)
 void world_shake(struct sim *sim)
 {
     fake_clock_advance(&sim->clock, some_while_ms(sim));
-    if (pick(sim, 200) == 0)
-        sim->clock.now_ms += (int64_t)pick(sim, 3 * 86400000) - 86400000;
+    if (pick(sim, 200) == 0) {
+        int64_t jump_ms = (int64_t)pick(sim, 3 * 86400000) - 86400000;
+
+        sim->clock.now_ms += jump_ms;
+        sim->clock_went_back |= jump_ms < 0;
+    }
     if (pick(sim, 25) == 0)
         arm_fault(sim);
     if (pick(sim, 80) == 0)
