@@ -18,11 +18,6 @@ static const char *const names[TLS_FAILURE_COUNT] = {
     [TLS_FAILED_OTHER] = "other",
 };
 
-const char *tls_failure_name(enum tls_failure failure)
-{
-    return names[failure];
-}
-
 enum tls_failure tls_failure_of(unsigned long error)
 {
     int reason = ERR_GET_REASON(error);

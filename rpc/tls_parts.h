@@ -97,7 +97,6 @@ MUST_USE enum err tls_use_authorities(SSL_CTX *settings, const char *setting, co
 
 /* What the last failed call left in the thread's queue of errors. */
 enum tls_failure tls_failure_of(unsigned long error);
-const char *tls_failure_name(enum tls_failure failure);
 /* For a person. */
 void tls_failure_describe(const SSL *ssl, unsigned long error, char *text, size_t room);
 

@@ -1,11 +1,10 @@
 #include "tests/unit/rpc/call_cases.h"
 
 #include "rpc/server.h"
+#include "tests/unit/rpc/raw_peer.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,31 +56,6 @@ static void open_channel(struct call_fixture *f, const char *address)
     assert_int_equal(channel_open(f->loop, &options, &f->channel, &why), OK);
 }
 
-static int connect_to(const struct rpc_server *server)
-{
-    const char *address = rpc_server_address(server);
-    struct sockaddr_in name = { .sin_family = AF_INET };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    name.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
-    return fd;
-}
-
-/* Reads until the server closes. False if it does not within 20 s. */
-static bool is_closed(int fd)
-{
-    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-    char bytes[4096];
-    ssize_t size = 1;
-
-    while (size > 0 && poll(&poll_fd, 1, PATIENCE_MS) == 1)
-        size = recv(fd, bytes, sizeof bytes, 0);
-    close(fd);
-    return size == 0 || (size < 0 && errno == ECONNRESET);
-}
-
 static void send_text(int fd, const char *text, size_t size)
 {
     assert_int_equal(send(fd, text, size, MSG_NOSIGNAL), (ssize_t)size);
@@ -94,21 +68,21 @@ static void a_peer_that_says_nothing_is_closed(void **state)
 {
     struct rpc_server *server =
         open_server(*state, (struct rpc_server_options){ .limits.handshake_ms = SHORT_MS });
-    int silent = connect_to(server), half = connect_to(server);
+    int silent = raw_peer_connect(server), half = raw_peer_connect(server);
 
     send_text(half, preface, 10);
-    assert_true(is_closed(silent));
-    assert_true(is_closed(half));
+    assert_true(raw_peer_await_close(silent));
+    assert_true(raw_peer_await_close(half));
     rpc_server_close(server, 0);
 }
 
 static void a_peer_that_is_not_http2_is_closed(void **state)
 {
     struct rpc_server *server = open_server(*state, (struct rpc_server_options){ 0 });
-    int fd = connect_to(server);
+    int fd = raw_peer_connect(server);
 
     send_text(fd, "GET / HTTP/1.1\r\n\r\n", 18);
-    assert_true(is_closed(fd));
+    assert_true(raw_peer_await_close(fd));
     rpc_server_close(server, 0);
 }
 
@@ -117,10 +91,10 @@ static void an_idle_peer_that_does_not_answer_pings_is_closed(void **state)
     struct rpc_server *server =
         open_server(*state, (struct rpc_server_options){ .limits.keepalive_ms = SHORT_MS,
                                                          .limits.keepalive_timeout_ms = SHORT_MS });
-    int fd = connect_to(server);
+    int fd = raw_peer_connect(server);
 
     send_text(fd, preface, PREFACE_SIZE);
-    assert_true(is_closed(fd));
+    assert_true(raw_peer_await_close(fd));
     rpc_server_close(server, 0);
 }
 
@@ -167,7 +141,7 @@ static void a_peer_that_does_not_read_is_closed(void **state)
     struct call_fixture *f = *state;
     struct rpc_server *server =
         open_server(f, (struct rpc_server_options){ .limits.write_ms = 2 * SHORT_MS });
-    int fd = connect_to(server), tiny = 4096;
+    int fd = raw_peer_connect(server), tiny = 4096;
     int64_t end_ms = loop_mono_ms() + PATIENCE_MS;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny);
@@ -186,7 +160,7 @@ static void who_waits_the_longest_makes_room(void **state)
     const struct rpc_limits two = { .connections = 2, .connections_per_address = 2 };
     struct call_fixture *f = *state;
     struct rpc_server *server = open_server(f, (struct rpc_server_options){ .limits = two });
-    int first = connect_to(server), second = connect_to(server);
+    int first = raw_peer_connect(server), second = raw_peer_connect(server);
     struct noted_call say;
 
     open_channel(f, rpc_server_address(server));
@@ -194,7 +168,7 @@ static void who_waits_the_longest_makes_room(void **state)
     client_call_start(f->channel, &say.call);
     noted_call_wait(&say);
     assert_int_equal(say.status.code, RPC_OK);
-    assert_true(is_closed(first));
+    assert_true(raw_peer_await_close(first));
     close(second);
     channel_close(f->channel);
     f->channel = NULL;

@@ -1,14 +1,11 @@
 #include "tests/unit/rpc/call_cases.h"
 
 #include "rpc/server.h"
+#include "tests/unit/rpc/raw_peer.h"
 #include "tests/unit/rpc/tls_folder.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,37 +76,6 @@ static struct rpc_status say(struct call_fixture *f)
     return call.status;
 }
 
-static int connect_to(const struct rpc_server *server)
-{
-    const char *address = rpc_server_address(server);
-    struct sockaddr_in name = { .sin_family = AF_INET };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    name.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
-    return fd;
-}
-
-static bool is_closed_now(int fd)
-{
-    char bytes[4096];
-    ssize_t size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-
-    return size == 0 || (size < 0 && errno == ECONNRESET);
-}
-
-static bool is_closed(int fd)
-{
-    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-    bool closed = false;
-
-    while (!closed && poll(&poll_fd, 1, PATIENCE_MS) == 1)
-        closed = is_closed_now(fd);
-    close(fd);
-    return closed;
-}
-
 static uint64_t failures(const char *reason)
 {
     struct metrics_source *source = tls_metrics_source(context);
@@ -138,12 +104,13 @@ static void handshakes_that_stall_are_cut_off_and_others_served(void **state)
     struct call_fixture *f = *state;
     struct rpc_server *server = open_server(
         f, (struct rpc_server_options){ .tls = context, .limits.handshake_ms = 3 * SHORT_MS });
-    int silent = connect_to(server), half = connect_to(server), slow = connect_to(server);
+    int silent = raw_peer_connect(server), half = raw_peer_connect(server),
+        slow = raw_peer_connect(server);
     int64_t end_ms = loop_mono_ms() + PATIENCE_MS, longest_ms = 0;
     size_t sent = 0;
 
     assert_int_equal(send(half, beginning, sizeof beginning, 0), sizeof beginning);
-    while (!is_closed_now(slow)) {
+    while (!raw_peer_is_closed(slow)) {
         int64_t begun_ms = loop_mono_ms();
 
         assert_true(begun_ms < end_ms);
@@ -158,8 +125,8 @@ static void handshakes_that_stall_are_cut_off_and_others_served(void **state)
     print_message("a new connection and its call beside them took %" PRId64 " ms at most\n",
                   longest_ms);
     assert_in_range(sent, 2, RECORD_BYTES); /* its record was not complete */
-    assert_true(is_closed(silent));
-    assert_true(is_closed(half));
+    assert_true(raw_peer_await_close(silent));
+    assert_true(raw_peer_await_close(half));
     close(slow);
     assert_int_equal(failures("timeout"), 3);
     rpc_server_close(server, 0);
@@ -170,9 +137,10 @@ static void connections_in_the_handshake_count(void **state)
     struct call_fixture *f = *state;
     struct rpc_server *server =
         open_server(f, (struct rpc_server_options){ .tls = context, .limits.connections = 2 });
-    int first = connect_to(server), second = connect_to(server), third = connect_to(server);
+    int first = raw_peer_connect(server), second = raw_peer_connect(server),
+        third = raw_peer_connect(server);
 
-    assert_true(is_closed(first)); /* the one that waits the longest */
+    assert_true(raw_peer_await_close(first)); /* the one that waits the longest */
     close(second);
     close(third);
     rpc_server_close(server, 0);
@@ -236,7 +204,7 @@ static void peer_open(struct peer *peer, const struct rpc_server *server)
     peer->settings = SSL_CTX_new(TLS_client_method());
     peer->ssl = SSL_new(peer->settings);
     SSL_set_alpn_protos(peer->ssl, (const unsigned char *)"\x02h2", 3);
-    SSL_set_fd(peer->ssl, connect_to(server));
+    SSL_set_fd(peer->ssl, raw_peer_connect(server));
     assert_int_equal(SSL_connect(peer->ssl), 1);
 }
 
@@ -264,7 +232,7 @@ static void a_record_that_stops_ends_the_connection(void **state)
     assert_int_equal(SSL_write(peer.ssl, "\0\0\x08\x06\0\0\0\0\0ping-ping", 17), 17);
     size = BIO_get_mem_data(held, &record);
     assert_int_equal(send(SSL_get_rfd(peer.ssl), record, (size_t)size - 1, 0), size - 1);
-    assert_true(is_closed(SSL_get_rfd(peer.ssl)));
+    assert_true(raw_peer_await_close(SSL_get_rfd(peer.ssl)));
     peer_close(&peer);
     rpc_server_close(server, 0);
 }
