@@ -138,8 +138,8 @@ enum grpc_expanded grpc_coder_expand(struct grpc_coder *coder, enum grpc_coding 
 
 /* ---- Compressing. ---- */
 
-/* The fastest level: it takes less than half the time of the usual one, and its
- * result is about a tenth larger. */
+/* The fastest level: on JSON and on protobuf it takes less than half the time of
+ * the usual one, and its result is about a seventh larger. */
 static bool begin_to_compress(struct grpc_coder *coder, enum grpc_coding coding)
 {
     if (coder->deflates == coding)
