@@ -5,7 +5,16 @@
 #include <stdint.h>
 
 /* Every bound of the gRPC port: what a peer may cost, alone and together with
- * others. */
+ * others. In numbers, with the defaults:
+ *
+ *   a stream       sends at most a window (256 KiB) ahead of what its method took;
+ *                  of an answer, 256 KiB wait before the method is told to stop
+ *   a connection   keeps no more than 64 MiB of bodies and answers, then its largest
+ *                  calls are reset; behind a blocked socket 256 KiB of bytes and 2,000
+ *                  frames, then nothing more is read; idle, it takes 15 KB
+ *   all            256 MiB, then the connection that keeps the most is closed; and
+ *                  10,000 connections
+ */
 
 /* What users may set; 0 is the default, which stands below. */
 struct rpc_limits {

@@ -17,7 +17,7 @@
 /* A server's session fed with bytes that no client of ours would send. What it
  * answers is taken apart frame by frame. */
 
-enum { ANSWERS_MAX = 64, HEADERS_TEXT = 2048 };
+enum { ANSWERS_MAX = 64, HEADERS_TEXT = 2048, HELD_MAX = 1 << 20 };
 
 /* What came back on one stream. */
 struct answer {
@@ -63,7 +63,8 @@ static int setup(void **state)
 {
     const struct h2_options options = { .role = H2_SERVER,
                                         .streams_max = 100,
-                                        .header_bytes_max = 16 << 10 };
+                                        .header_bytes_max = 16 << 10,
+                                        .held_bytes_max = HELD_MAX };
     struct fixture *f = calloc(1, sizeof *f);
 
     *state = f;
@@ -657,6 +658,69 @@ static void a_stream_that_nobody_reads_is_reset(void **state)
     assert_int_equal(f->echo.over, 1);
 }
 
+/* 300,000 bytes wait on each of eight streams, and 1 MB is allowed. */
+static void who_leaves_too_much_unread_loses_calls(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t no_window[6] = { 0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0 };
+    /* count: 1, answer_bytes: 300,000 */
+    const uint8_t expand[] = { 0, 0, 0, 0, 6, 0x18, 1, 0x20, 0xe0, 0xa7, 0x12 };
+    unsigned resets = 0;
+
+    preface(f);
+    frame(f, NGHTTP2_SETTINGS, 0, 0, no_window, sizeof no_window);
+    for (int32_t id = 1; id < 16; id += 2) {
+        headers(f, id, &(struct request){ .path = "/test.v1.Echo/Expand" }, 0);
+        frame(f, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id, expand, sizeof expand);
+        h2_session_shed(f->session);
+        take_output(f);
+        assert_in_range(h2_session_held(f->session), 0, HELD_MAX);
+    }
+    for (int32_t id = 1; id < 16; id += 2)
+        resets += answer_to(f, id)->reset == NGHTTP2_ENHANCE_YOUR_CALM;
+    assert_int_equal(resets, 8 - HELD_MAX / 300000);
+    assert_int_equal(h2_session_stream_count(f->session), HELD_MAX / 300000);
+    assert_int_equal(f->goaway, -1);
+}
+
+static void what_is_read_is_not_held(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t huge[4] = { 0x3f, 0xff, 0xff, 0xff };
+    const uint8_t expand[] = { 0, 0, 0, 0, 6, 0x18, 1, 0x20, 0xe0, 0xa7, 0x12 };
+
+    preface(f);
+    frame(f, NGHTTP2_WINDOW_UPDATE, 0, 0, huge, sizeof huge);
+    headers(f, 1, &(struct request){ .path = "/test.v1.Echo/Expand" }, 0);
+    frame(f, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, expand, sizeof expand);
+    assert_in_range(h2_session_held(f->session), 200000, 300000);
+    frame(f, NGHTTP2_WINDOW_UPDATE, 0, 1, huge, sizeof huge);
+    assert_has(answer_to(f, 1), "grpc-status: 0\n");
+    assert_int_equal(h2_session_held(f->session), 0);
+}
+
+/* A byte of an answer at a time, and one each second. */
+static void an_answer_that_is_read_by_the_byte_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t no_window[6] = { 0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0, 0, 0, 0 };
+    const uint8_t one[4] = { 0, 0, 0, 1 };
+    const uint8_t expand[] = { 0, 0, 0, 0, 6, 0x18, 1, 0x20, 0xe0, 0xa7, 0x12 };
+    int seconds = 0;
+
+    preface(f);
+    frame(f, NGHTTP2_SETTINGS, 0, 0, no_window, sizeof no_window);
+    headers(f, 1, &(struct request){ .path = "/test.v1.Echo/Expand" }, 0);
+    frame(f, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, expand, sizeof expand);
+    while (answer_to(f, 1)->reset == -1 && seconds++ < 100) {
+        frame(f, NGHTTP2_WINDOW_UPDATE, 0, 1, one, sizeof one);
+        h2_session_sweep(f->session, 1000, &three_s);
+        take_output(f);
+    }
+    assert_in_range(seconds, 3, 5);
+    assert_in_range(answer_to(f, 1)->data_bytes, 1, 5);
+}
+
 static void a_request_that_does_not_go_on_is_reset(void **state)
 {
     struct fixture *f = *state;
@@ -798,6 +862,9 @@ int main(void)
         TEST(a_header_bomb_ends_the_connection),
         TEST(continuations_without_end_end_the_connection),
         TEST(a_stream_that_nobody_reads_is_reset),
+        TEST(who_leaves_too_much_unread_loses_calls),
+        TEST(what_is_read_is_not_held),
+        TEST(an_answer_that_is_read_by_the_byte_is_reset),
         TEST(a_request_that_does_not_go_on_is_reset),
         TEST(a_request_that_drips_in_is_reset),
         TEST(half_a_header_block_ends_the_connection),
