@@ -21,7 +21,6 @@ struct hedge {
     bool paused, stopped;         /* stopped: no further attempts */
     int64_t deadline_ms;          /* monotonic; INT64_MAX: none */
     struct loop_timer next;
-    struct rpc_status failure; /* of the last attempt that did not end it */
 };
 
 bool hedge_is_for(const struct channel *channel, const struct client_call *call)

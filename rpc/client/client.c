@@ -3,7 +3,9 @@
 #include "rpc/tls.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +147,19 @@ static enum err open_channel(struct sync_client *client, const struct sync_clien
     return channel_open(client->loop, &options, &client->channel, why);
 }
 
+/* Signals are the program's affair, so its handlers do not run on our thread. */
+static enum err start_thread(struct loop *loop)
+{
+    sigset_t all, before;
+    enum err e;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    e = loop_start(loop, "sync-client");
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return e;
+}
+
 static enum err open_parts(struct sync_client *client, const struct sync_client_options *options,
                            struct why *why)
 {
@@ -159,7 +174,9 @@ static enum err open_parts(struct sync_client *client, const struct sync_client_
     if (client->mem == NULL || client->loop == NULL || !keep_metadata(client, options))
         return err_because(why, ERR_UNAVAILABLE, out_of_memory);
     e = open_channel(client, options, why);
-    return e == OK ? loop_start(client->loop, "sync-client") : e;
+    if (e == OK && start_thread(client->loop) != OK)
+        return err_because(why, ERR_UNAVAILABLE, "there is no thread to be had");
+    return e;
 }
 
 static void free_client(struct sync_client *client)

@@ -36,7 +36,7 @@
  *            A client does not survive fork().
  * Errors     Functions return a code, SYNC_OK is 0, and say more in *status, which
  *            may be NULL. The server's own words come through as they are.
- *            Nothing is printed, no signal is raised, errno means nothing.
+ *            Nothing is printed, no signal is raised or taken, errno means nothing.
  * Units      Times are milliseconds since 1970 UTC (..._at_ms), spans milliseconds
  *            (..._ms). Text is UTF-8.
  * Repeats    What fails because a server cannot be reached or went away is tried

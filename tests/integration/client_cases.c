@@ -8,8 +8,10 @@
 #include "rpc/client/client.h"
 #include "sync/v1/sync.pb-c.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,6 +493,39 @@ static void count_cancelled(void *context, const struct sync_status *status,
     *cancelled += status->code == SYNC_CANCELLED;
 }
 
+/* The line of a thread's status that lists what signals it blocks; 0 if it is
+ * another thread's. */
+static unsigned long long blocked_by(const char *task)
+{
+    char path[64], line[128];
+    unsigned long long blocked = 0;
+    bool is_ours = false;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/status", task);
+    file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        is_ours |= strcmp(line, "Name:\tsync-client\n") == 0;
+        sscanf(line, "SigBlk: %llx", &blocked);
+    }
+    if (file != NULL)
+        fclose(file);
+    return is_ours ? blocked : 0;
+}
+
+static void the_clients_thread_takes_no_signals(void **state)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+    unsigned long long blocked = 0;
+
+    (void)state;
+    while ((task = readdir(tasks)) != NULL)
+        blocked |= blocked_by(task->d_name);
+    closedir(tasks);
+    assert_true((blocked >> (SIGUSR1 - 1) & 1) == 1 && (blocked >> (SIGTERM - 1) & 1) == 1);
+}
+
 static void closing_ends_what_is_under_way(void **state)
 {
     struct sync_client *client = open_with((struct sync_client_options){
@@ -724,6 +759,7 @@ int main(void)
         TEST(lists_come_in_pages),
         TEST(each_verb_has_a_callback_form),
         TEST(a_callback_may_start_but_not_wait),
+        TEST(the_clients_thread_takes_no_signals),
         TEST(closing_ends_what_is_under_way),
         TEST(many_threads_share_a_client),
         TEST(a_watch_that_is_waited_for_may_act),

@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,38 @@ static void when_the_first_is_lost_the_next_takes_over(void **state)
     place_down(&f->places[1]);
     say_until_ok(f);
     assert_int_equal(started(f, 0), 2);
+}
+
+static void *drain(void *context)
+{
+    rpc_server_close(context, PATIENCE_MS);
+    return NULL;
+}
+
+static bool first_has_started(void *context)
+{
+    return started(context, 0) > 0;
+}
+
+/* From its GOAWAY on every call goes elsewhere, and none is lost on the way. */
+static void a_server_that_drains_loses_no_call(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call slow;
+    pthread_t thread;
+
+    open_channel(f, (struct channel_options){ 0 });
+    noted_call_init(&slow, &f->calls, "/test.v1.Echo/Say");
+    slow.request.delay_ms = 300;
+    client_call_start(f->calls.channel, &slow.call);
+    run_until(&f->calls, first_has_started, f);
+    pthread_create(&thread, NULL, drain, f->places[0].server);
+    while (started(f, 1) == 0)
+        assert_int_equal(say(f), RPC_OK);
+    noted_call_wait(&slow);
+    assert_int_equal(slow.status.code, RPC_OK);
+    pthread_join(thread, NULL);
+    f->places[0].server = NULL;
 }
 
 /* A listener that accepts by its backlog alone, and never says a word. */
@@ -742,6 +775,7 @@ int main(void)
         TEST(a_dead_address_before_a_live_one_is_passed_over),
         TEST(where_all_are_dead_the_call_says_so_of_one),
         TEST(when_the_first_is_lost_the_next_takes_over),
+        TEST(a_server_that_drains_loses_no_call),
         TEST(a_silent_address_is_overtaken),
         TEST(an_address_that_does_not_speak_http2_in_time_is_given_up),
         TEST(a_name_may_have_several_addresses),
