@@ -34,8 +34,8 @@ struct connection {
     int64_t finished_ms;
     bool lingering; /* all is written; what still comes is dropped */
     size_t dropped;
-    bool closing;   /* by its owner, from inside */
-    bool is_busy;   /* as its owner was told */
+    bool closing; /* by its owner, from inside */
+    bool is_busy; /* as its owner was told */
     size_t held;
     bool was_up; /* its owner was told that it is up */
     const char *reason;

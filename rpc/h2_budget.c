@@ -66,7 +66,7 @@ bool h2_budget_frame(struct h2_budget *budget, uint8_t type, uint8_t flags)
     case GOAWAY:
     case CONTINUATION:
         return true; /* calls; bounded by nghttp2 */
-    case DATA: /* what has content earns more; padding has none */
+    case DATA:       /* what has content earns more; padding has none */
         return (flags & FLAG_END_STREAM) != 0 || spend(budget, H2_COST_OTHER);
     case SETTINGS:
         return spend(budget, (flags & FLAG_ACK) != 0 ? H2_COST_OTHER : H2_COST_SETTINGS);

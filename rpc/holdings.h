@@ -11,9 +11,9 @@
  * cost those their connection who keep little. */
 
 struct holdings {
-    size_t max;                  /* in */
+    size_t max; /* in */
     size_t kept, at_work;
-    struct link holders;         /* the longest first */
+    struct link holders; /* the longest first */
 };
 
 struct holding {
@@ -30,8 +30,7 @@ void holding_set(struct holdings *holdings, struct holding *holding, size_t size
 bool holdings_are_full(const struct holdings *holdings);
 /* Who must go so that there is room: never `self`. NULL: there is room, or
  * there is nobody to take it from. */
-struct holding *holdings_victim(const struct holdings *holdings,
-                                          const struct holding *self);
+struct holding *holdings_victim(const struct holdings *holdings, const struct holding *self);
 
 /* Instead: who keeps the most. NULL: there is room. */
 struct holding *holdings_largest(const struct holdings *holdings);

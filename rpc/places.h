@@ -24,11 +24,11 @@ struct place {
 };
 
 struct places {
-    unsigned max, address_max;       /* in */
+    unsigned max, address_max; /* in */
     unsigned count;
-    struct link waiting;             /* the longest first */
+    struct link waiting; /* the longest first */
     struct place_address **buckets;
-    uint64_t seed;                   /* so that nobody can aim at one bucket */
+    uint64_t seed; /* so that nobody can aim at one bucket */
     uint32_t mask;
 };
 
@@ -40,16 +40,15 @@ void places_free(struct places *places);
 /* What it takes to let a connection from there in. */
 enum welcome {
     WELCOME_SERVE,
-    WELCOME_MAKE_ROOM,                  /* when *victim has given back its place */
-    WELCOME_TURN_AWAY,                  /* for *refusal; it may be told so */
-    WELCOME_DROP,                       /* there are too many of those already, or no memory */
+    WELCOME_MAKE_ROOM, /* when *victim has given back its place */
+    WELCOME_TURN_AWAY, /* for *refusal; it may be told so */
+    WELCOME_DROP,      /* there are too many of those already, or no memory */
 };
-enum welcome places_ask(struct places *places, const struct sockaddr *peer,
-                                  struct place **victim, enum place_refusal *refusal);
+enum welcome places_ask(struct places *places, const struct sockaddr *peer, struct place **victim,
+                        enum place_refusal *refusal);
 
 /* False if out of memory. The place is busy at first. */
-bool place_take(struct places *places, const struct sockaddr *peer,
-                     struct place *place);
+bool place_take(struct places *places, const struct sockaddr *peer, struct place *place);
 void place_give_back(struct places *places, struct place *place);
 
 /* From now on it is the peer's turn: to ask, or to go on with what it asks. */

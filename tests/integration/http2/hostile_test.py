@@ -437,7 +437,6 @@ def body_that_does_not_come(sync):
 
 ZEROS = bytes(8)
 PRIORITY_OF_3 = frame(PRIORITY, 0, 3, struct.pack(">IB", 0, 16))
-CANCELLED = struct.pack(">I", CANCEL)
 
 
 def made_you_reset(stream):

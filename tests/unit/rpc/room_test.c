@@ -204,6 +204,18 @@ static void nobody_makes_room_for_himself(void **state)
     assert_null(holdings_victim(&holdings, &a));
 }
 
+static void who_keeps_the_most_may_be_asked_for_instead(void **state)
+{
+    (void)state;
+    holding_set(&holdings, &a, 40);
+    holding_set(&holdings, &b, 60);
+    assert_null(holdings_largest(&holdings)); /* there is room */
+    holding_set(&holdings, &a, 41);
+    assert_ptr_equal(holdings_largest(&holdings), &b);
+    holding_set(&holdings, &b, 0);
+    assert_null(holdings_largest(&holdings));
+}
+
 static void work_does_not_cost_those_anything_who_keep_little(void **state)
 {
     (void)state;
@@ -228,6 +240,7 @@ int main(void)
         PLACES(many_addresses_are_told_apart_and_forgotten),
         HOLDINGS(memory_is_taken_from_who_has_kept_some_the_longest),
         HOLDINGS(nobody_makes_room_for_himself),
+        HOLDINGS(who_keeps_the_most_may_be_asked_for_instead),
         HOLDINGS(work_does_not_cost_those_anything_who_keep_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
