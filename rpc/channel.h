@@ -61,12 +61,13 @@ struct channel_options {
     const char *address;
     const struct tls_client_options *tls; /* lent for channel_open(); NULL: plain text */
     enum channel_policy policy;
-    size_t message_bytes_max;     /* of an answer; 0: 4 MiB */
-    int64_t connect_timeout_ms;   /* for each address, until it speaks HTTP/2; 0: 10,000 */
-    int64_t keepalive_ms;         /* 0: 30,000; pings a connection that is silent */
+    size_t message_bytes_max;   /* of an answer; 0: 4 MiB */
+    int64_t connect_timeout_ms; /* for each address, until it speaks HTTP/2; 0: 10,000 */
+    /* Pings a connection that is silent; one whose server says ENHANCE_YOUR_CALM half
+     * as often from then on. */
+    int64_t keepalive_ms;         /* 0: 30,000 */
     int64_t keepalive_timeout_ms; /* 0: connect_timeout_ms; without an answer it is lost */
     bool keepalive_without_calls; /* otherwise only while calls are open */
-    /* A server that says ENHANCE_YOUR_CALM is pinged half as often from then on. */
     /* Between attempts at an address, with a jitter of a fifth: 0: 50, then 1.6
      * times as long each time, up to 5,000. */
     int64_t backoff_ms, backoff_max_ms;

@@ -15,7 +15,7 @@ struct health_watch {
     struct health_watch_options options;
     struct client_call call;
     Grpc__Health__V1__HealthCheckRequest request;
-    struct loop_timer again;
+    struct loop_timer again, patience;
     enum health health;
     bool answered; /* in this call */
     unsigned failures;
@@ -37,6 +37,7 @@ static void close_watch(struct channel *channel)
     struct health_watch *watch = container_of(channel, struct health_watch, base);
 
     loop_timer_stop(watch->options.loop, &watch->again);
+    loop_timer_stop(watch->options.loop, &watch->patience);
 }
 
 static void free_watch(struct channel *channel)
@@ -54,6 +55,8 @@ static const struct channel_ops watch_ops = {
     .start = start_stream, .close = close_watch, .free = free_watch, .held = none_held
 };
 
+static const char does_not_say[] = "the server does not say how it is";
+
 static void tell(struct health_watch *watch, enum health health, const char *reason)
 {
     if (watch->health == health)
@@ -70,10 +73,16 @@ static void on_message(struct client_call *call, const ProtobufCMessage *message
 
     watch->answered = true;
     watch->failures = 0;
+    loop_timer_stop(watch->options.loop, &watch->patience);
     if (answer->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING)
         tell(watch, HEALTH_SERVING, "");
     else
         tell(watch, HEALTH_NOT_SERVING, "the server says that it is not serving");
+}
+
+static void on_patience_over(struct loop_timer *timer)
+{
+    tell(container_of(timer, struct health_watch, patience), HEALTH_NOT_SERVING, does_not_say);
 }
 
 /* One that had answered is asked again at once: its connection may only be
@@ -84,12 +93,13 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
 
     if (watch->base.closed)
         return;
+    loop_timer_stop(watch->options.loop, &watch->patience);
     if (status->code == RPC_UNIMPLEMENTED) {
         tell(watch, HEALTH_SERVING, "");
         return;
     }
     if (!watch->answered)
-        tell(watch, HEALTH_NOT_SERVING, "the server does not say how it is");
+        tell(watch, HEALTH_NOT_SERVING, does_not_say);
     watch->failures++;
     loop_timer_start(watch->options.loop, &watch->again,
                      watch->answered ? 0
@@ -100,6 +110,7 @@ static void on_done(struct client_call *call, const struct rpc_status *status)
 static void ask(struct health_watch *watch)
 {
     watch->answered = false;
+    loop_timer_start(watch->options.loop, &watch->patience, watch->options.patience_ms);
     client_call_start(&watch->base, &watch->call);
 }
 
@@ -116,6 +127,7 @@ struct health_watch *health_watch_start(const struct health_watch_options *optio
         return NULL;
     watch->options = *options;
     watch->again.fire = on_again;
+    watch->patience.fire = on_patience_over;
     grpc__health__v1__health_check_request__init(&watch->request);
     watch->request.service = (char *)(uintptr_t)options->service;
     watch->call = (struct client_call){

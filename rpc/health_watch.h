@@ -14,6 +14,7 @@ struct health_watch;
 struct health_watch_options {
     struct loop *loop;
     const char *service; /* "": the server as a whole; borrowed */
+    int64_t patience_ms; /* for a first answer; after that it counts as not serving */
     struct backoff backoff;
     struct random *random;
     /* Gives the watch's call a stream. False if the connection is gone. */

@@ -180,6 +180,7 @@ static void watch_health(struct subchannel *subchannel)
     const struct health_watch_options options = {
         .loop = subchannel->options.loop,
         .service = subchannel->options.options->health_service,
+        .patience_ms = subchannel->options.options->connect_timeout_ms,
         .backoff = subchannel->options.backoff,
         .random = subchannel->options.random,
         .attach = attach_health,

@@ -2,6 +2,7 @@
 
 #include "rpc/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -248,6 +249,7 @@ void sync_client_close(struct sync_client *client)
 
     if (client == NULL)
         return;
+    assert(!loop_is_current(client->loop)); /* from a callback: it would wait for itself */
     sem_init(&closing.done, 0, 0);
     loop_post(client->loop, &closing.task);
     wait_for(&closing.done);

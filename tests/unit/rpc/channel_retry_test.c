@@ -205,6 +205,21 @@ static void connections_that_close_at_once_do_not_lose_calls_silently(void **sta
     assert_int_equal(f->server.connection_count, 1);
 }
 
+static void a_server_that_does_not_say_how_it_is_holds_nobody_up(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call call;
+
+    SCRIPT(f, { .act = SCRIPT_SILENT });
+    open_channel(f, (struct channel_options){ .health_service = "", .connect_timeout_ms = 50 });
+    init_say(f, &call);
+    start(&call);
+    noted_call_wait(&call);
+    assert_int_equal(call.status.code, RPC_UNAVAILABLE);
+    assert_non_null(strstr(call.status.message, "does not say how it is"));
+    assert_int_equal(f->server.request_count, 1); /* about its health */
+}
+
 /* ---- By the policy. ---- */
 
 static void a_failed_call_is_tried_again_and_says_the_how_manieth_it_is(void **state)
@@ -621,6 +636,7 @@ int main(void)
         TEST(a_call_that_is_refused_again_is_told),
         TEST(a_call_above_goaways_last_stream_goes_to_the_next_connection),
         TEST(connections_that_close_at_once_do_not_lose_calls_silently),
+        TEST(a_server_that_does_not_say_how_it_is_holds_nobody_up),
         TEST(a_failed_call_is_tried_again_and_says_the_how_manieth_it_is),
         TEST(without_a_policy_it_is_not),
         TEST(a_call_that_may_not_happen_twice_is_not_tried_again),
