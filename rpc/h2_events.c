@@ -171,9 +171,33 @@ static void note_headers_sent(struct h2_session *session, const nghttp2_frame *f
         stream->is_sent = true;
 }
 
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
+                            void *context)
+{
+    struct h2_session *session = context;
+
+    (void)ng;
+    if (frame->hd.type == NGHTTP2_WINDOW_UPDATE && error == NGHTTP2_ERR_FLOW_CONTROL)
+        session->window_faults++;
+    return 0;
+}
+
+/* SETTINGS that make a stream's window overflow are the connection's error (RFC
+ * 9113, 6.9.2), and so may be DATA beyond our window; nghttp2 resets the stream, as
+ * for a window update that is too large. */
+static void judge_window(struct h2_session *session)
+{
+    if (session->window_faults > 0)
+        session->window_faults--;
+    else
+        h2_terminate(session, H2_END_PROTOCOL, NGHTTP2_FLOW_CONTROL_ERROR);
+}
+
 static void note_reset_sent(struct h2_session *session, const nghttp2_frame *frame)
 {
     h2_count(session, H2_COUNT_RESETS_SENT);
+    if (frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR)
+        judge_window(session);
     if (is_fault(frame->rst_stream.error_code) && session->options.role == H2_SERVER &&
         !h2_budget_fault(&session->budget))
         calm(session);
@@ -261,6 +285,7 @@ nghttp2_session_callbacks *h2_events_new(void)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     return callbacks;
 }

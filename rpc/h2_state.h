@@ -26,6 +26,7 @@ struct h2_session {
     struct h2_streams streams;
     uint64_t frame_count; /* that came in whole */
     enum h2_end end;
+    unsigned window_faults; /* window updates that were too large, not answered yet */
     bool is_up, going, draining, over;
     bool told_to_calm; /* by a GOAWAY */
 };
