@@ -14,7 +14,7 @@
  * real, tests/support/fake_store.c for tests. */
 
 /* One ordered map each (a column family): the keys of one family lie together,
- * which is what makes a large batch cheap. core/key.h has the layouts. */
+ * which is what makes a large batch cheap. core/store/key.h has the layouts. */
 #define STORE_FAMILIES(X)                                                          \
     X(META) X(ORG) X(COUNTERS) X(SYNC) X(SPEC) X(WAITING) X(ACTIVE) X(ENDED)       \
     X(CHECKPOINT) X(READY) X(BEHIND) X(TIMER) X(SCHEDULE) X(WATERMARK)             \

@@ -2,7 +2,7 @@
 #define GATEWAY_ANSWER_H
 
 #include "gateway/error_answer.h"
-#include "gateway/http_server.h"
+#include "gateway/http/http_server.h"
 
 /* Answers as every endpoint sends them. Each sends the request's one answer:
  * it and what lies in its memory are gone afterwards. */

@@ -1,7 +1,7 @@
 #ifndef GATEWAY_ERROR_ANSWER_H
 #define GATEWAY_ERROR_ANSWER_H
 
-#include "gateway/json_writer.h"
+#include "gateway/json/json_writer.h"
 #include "rpc/status.h"
 
 /* The one shape of every error:

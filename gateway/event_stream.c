@@ -5,7 +5,7 @@
 
 #include "core/base/list.h"
 #include "gateway/limits.h"
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 #include "sync/v1/sync.pb-c.h"
 
 /* The answer begins with the first message, so that a call that is refused is

@@ -6,7 +6,7 @@
 #include "core/base/list.h"
 #include "gateway/dashboard.h"
 #include "gateway/limits.h"
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 
 static int64_t now_us(void)
 {

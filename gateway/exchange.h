@@ -3,7 +3,7 @@
 
 #include "core/base/metrics.h"
 #include "gateway/gate.h"
-#include "gateway/http_server.h"
+#include "gateway/http/http_server.h"
 #include "gateway/traffic.h"
 #include "rpc/channel.h"
 

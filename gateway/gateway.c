@@ -9,9 +9,9 @@
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "gateway/exchange.h"
-#include "gateway/http_server.h"
+#include "gateway/http/http_server.h"
 #include "gateway/limits.h"
-#include "gateway/openapi.h"
+#include "gateway/openapi/openapi.h"
 #include "rpc/channel.h"
 #include "rpc/loop.h"
 

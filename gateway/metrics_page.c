@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/list.h"
-#include "gateway/http_counts.h"
+#include "gateway/http/http_counts.h"
 #include "gateway/limits.h"
 #include "sync/v1/sync.pb-c.h"
 

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <strings.h>
 
-#include "gateway/field.h"
-#include "gateway/transcode.h"
-#include "gateway/word_list.h"
+#include "gateway/json/field.h"
+#include "gateway/json/transcode.h"
+#include "gateway/json/word_list.h"
 
 struct bind {
     const struct http_request *request;

@@ -2,7 +2,7 @@
 #define GATEWAY_REQUEST_BIND_H
 
 #include "gateway/error_answer.h"
-#include "gateway/http_server.h"
+#include "gateway/http/http_server.h"
 #include "gateway/route.h"
 #include "rpc/channel.h"
 

@@ -2,7 +2,7 @@
 #define GATEWAY_TRAFFIC_H
 
 #include "core/base/metrics.h"
-#include "gateway/http_server.h"
+#include "gateway/http/http_server.h"
 #include "gateway/route.h"
 
 /* What the gateway has answered: how often, by route, method and status, and

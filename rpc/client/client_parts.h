@@ -2,7 +2,7 @@
 #define RPC_CLIENT_CLIENT_PARTS_H
 
 #include "core/base/arena.h"
-#include "rpc/backoff.h"
+#include "rpc/channel/backoff.h"
 #include "rpc/channel.h"
 #include "rpc/client/client.h"
 

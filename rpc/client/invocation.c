@@ -1,6 +1,6 @@
 #include "rpc/client/invocation.h"
 
-#include "rpc/message_copy.h"
+#include "rpc/channel/message_copy.h"
 
 #include <errno.h>
 #include <semaphore.h>

@@ -6,27 +6,51 @@ grep -rHE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include' core rpc gatewa
 sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*/ /' |
 awk '
 BEGIN {
-    # Layers, the innermost first, and what of ours each may include.
-    n = split("core/base/ core/ rpc/ gateway/", layer, " ")
-    may["core/base/"] = "^core/base/"
-    may["core/"]      = "^core/|^sync/store/v1/"
-    may["rpc/"]       = "^rpc/|^core/base/|^core/(board|engine|limits|queue|run|schedule|store|view|watch)[.]h$"
+    # Layers and their rooms, the innermost first, and what of ours each may include. What
+    # lies at the top of a layer are its doors: for all its rooms, and for the layers above.
+    n = split("core/base/ core/schedule/ core/store/ core/estimate/ core/view/ core/queue/ core/ " \
+              "rpc/grpc/ rpc/h2/ rpc/call/ rpc/net/ rpc/channel/ rpc/client/ rpc/standard/ rpc/methods/ rpc/ " \
+              "gateway/json/ gateway/openapi/ gateway/http/ gateway/", layer, " ")
+    core = "^core/base/|^core/[a-z_]+[.]h$"
+    may["core/base/"]     = "^core/base/"
+    may["core/schedule/"] = core "|^core/schedule/"
+    may["core/store/"]    = core "|^core/store/|^sync/store/v1/"
+    may["core/estimate/"] = core "|^core/estimate/"
+    may["core/view/"]     = core "|^core/(view|store)/"
+    may["core/queue/"]    = core "|^core/(queue|store)/"
+    may["core/"]          = core
+
+    rpc = "^core/base/|^rpc/[a-z_]+[.]h$"
+    may["rpc/grpc/"]      = rpc "|^rpc/grpc/"
+    may["rpc/h2/"]        = rpc "|^rpc/h2/"
+    may["rpc/call/"]      = rpc "|^rpc/(call|grpc)/"
+    may["rpc/net/"]       = rpc "|^rpc/(net|h2|call|grpc)/"
+    may["rpc/channel/"]   = rpc "|^rpc/(channel|net|call|grpc)/"
+    may["rpc/client/"]    = rpc "|^rpc/(client|channel)/"
+    may["rpc/standard/"]  = rpc "|^rpc/standard/"
+    may["rpc/methods/"]   = rpc "|^rpc/methods/|^core/(board|engine|limits|queue|run|schedule|store|view|watch)[.]h$"
+    may["rpc/"]           = rpc
+
     # places, holdings: who may have a connection, and memory, is one question for both ports;
     # transport: so are bytes, plain or TLS
-    may["gateway/"]   = "^gateway/|^core/base/|^rpc/(call|channel|enum_word|holdings|loop|places|service|status|transport)[.]h$"
+    gateway = "^core/base/|^gateway/[a-z_]+[.]h$|^rpc/(call|channel|enum_word|holdings|loop|places|service|status|tls|transport)[.]h$"
+    may["gateway/json/"]    = gateway "|^gateway/json/"
+    may["gateway/openapi/"] = gateway "|^gateway/(openapi|json)/"
+    may["gateway/http/"]    = gateway "|^gateway/http/"
+    may["gateway/"]         = gateway "|^gateway/(json|openapi|http)/"
     ours = "^(core|rpc|gateway|tools|tests|sync|grpc|google)/"
     generated = "^(sync/v1|grpc|google)/.*[.]pb-c[.]h$"   # for everybody above core
 
     # Foreign libraries, and the room of each.
-    room["^rocksdb/"]           = "^core/store_rocksdb[.]c$"
-    room["^nghttp2/"]           = "^rpc/h2_(session|receive|events|send)[.]c$|^rpc/h2_state[.]h$"
-    room["^openssl/"]           = "^rpc/tls[a-z_]*[.]c$|^rpc/tls_parts[.]h$"
-    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|listener|connection_io|dial)[.]c$|^gateway/http_[a-z]+[.]c$"
-    room["^jansson[.]h$"]       = "^gateway/(transcode|json)_[a-z]+[.]c$|^tools/"
+    room["^rocksdb/"]           = "^core/store/store_rocksdb[.]c$"
+    room["^nghttp2/"]           = "^rpc/h2/h2_(session|receive|events|send)[.]c$|^rpc/h2/h2_state[.]h$"
+    room["^openssl/"]           = "^rpc/net/tls[a-z_]*[.]c$|^rpc/net/tls_parts[.]h$"
+    room["^(event2/|ev[a-z]+[.]h$)"] = "^rpc/(loop|net/listener|net/connection_io|channel/dial)[.]c$|^gateway/http/http_[a-z]+[.]c$"
+    room["^jansson[.]h$"]       = "^gateway/json/(transcode|json)_[a-z]+[.]c$|^tools/"
     room["^sqlite3[.]h$"]       = "^tools/worker/connectors/local"
     room["^curl/"]              = "^tools/worker/connectors/http[a-z_]*[.]c$"
-    room["^zlib[.]h$"]          = "^rpc/(grpc_|compress|gzip)[a-z_]*[.]c$"
-    room["^protobuf-c/"]        = "^(core/record[a-z_]*[.][ch]|rpc/.*|gateway/.*|tools/.*)$"
+    room["^zlib[.]h$"]          = "^rpc/grpc/grpc_[a-z]+[.]c$"
+    room["^protobuf-c/"]        = "^(core/store/record[a-z_]*[.][ch]|rpc/.*|gateway/.*|tools/.*)$"
 }
 function bad(why) { printf "%s includes %s: %s\n", $1, name, why; found = 1 }
 function layer_of(file, i) {

@@ -1,4 +1,4 @@
-#include "rpc/grpc_coding.h"
+#include "rpc/grpc/grpc_coding.h"
 
 #include "tests/fuzz/input.h"
 

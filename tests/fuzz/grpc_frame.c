@@ -1,4 +1,4 @@
-#include "rpc/grpc_frame.h"
+#include "rpc/grpc/grpc_frame.h"
 
 #include "tests/fuzz/input.h"
 

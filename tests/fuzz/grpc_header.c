@@ -1,4 +1,4 @@
-#include "rpc/grpc_header.h"
+#include "rpc/grpc/grpc_header.h"
 
 #include "tests/fuzz/input.h"
 

@@ -1,5 +1,5 @@
-#include "rpc/client_end.h"
-#include "rpc/h2_session.h"
+#include "rpc/channel/client_end.h"
+#include "rpc/h2/h2_session.h"
 #include "sync/v1/sync.pb-c.h"
 #include "sync/v1/worker.pb-c.h"
 #include "tests/fuzz/input.h"

@@ -1,6 +1,6 @@
-#include "rpc/call_pool.h"
-#include "rpc/grpc_frame.h"
-#include "rpc/h2_session.h"
+#include "rpc/call/call_pool.h"
+#include "rpc/grpc/grpc_frame.h"
+#include "rpc/h2/h2_session.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/services.h"
 

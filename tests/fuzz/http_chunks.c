@@ -1,4 +1,4 @@
-#include "gateway/http_chunks.h"
+#include "gateway/http/http_chunks.h"
 
 #include "tests/fuzz/input.h"
 

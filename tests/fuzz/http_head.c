@@ -1,4 +1,4 @@
-#include "gateway/http_head.h"
+#include "gateway/http/http_head.h"
 
 #include "tests/fuzz/input.h"
 

@@ -1,7 +1,7 @@
-#include "gateway/json_scan.h"
-#include "gateway/json_writer.h"
+#include "gateway/json/json_scan.h"
+#include "gateway/json/json_writer.h"
 #include "gateway/limits.h"
-#include "gateway/utf8.h"
+#include "gateway/json/utf8.h"
 #include "tests/fuzz/input.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-#include "core/key.h"
+#include "core/store/key.h"
 #include "core/limits.h"
 
 #include "tests/fuzz/input.h"

@@ -1,6 +1,6 @@
 #include "tests/fuzz/message.h"
 
-#include "gateway/field.h"
+#include "gateway/json/field.h"
 #include "tests/fuzz/input.h"
 
 enum { DEPTH_MAX = 6, ELEMENTS_MAX = 4, TEXT_MAX = 64 };

@@ -1,5 +1,5 @@
 #include "core/limits.h"
-#include "gateway/field.h"
+#include "gateway/json/field.h"
 #include "rpc/channel.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/services.h"

@@ -1,4 +1,4 @@
-#include "core/record.h"
+#include "core/store/record.h"
 
 #include "tests/fuzz/input.h"
 

@@ -1,9 +1,9 @@
 #include "tests/fuzz/services.h"
 
-#include "rpc/descriptor_index.h"
-#include "rpc/health.h"
+#include "rpc/standard/descriptor_index.h"
+#include "rpc/standard/health.h"
 #include "rpc/methods/method.h"
-#include "rpc/reflection.h"
+#include "rpc/standard/reflection.h"
 #include "tests/fuzz/turned_loop.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 #include "core/base/arena.h"
 #include "core/base/rfc3339.h"
-#include "gateway/duration.h"
+#include "gateway/json/duration.h"
 #include "tests/fuzz/input.h"
 
 #include <assert.h>

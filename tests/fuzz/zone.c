@@ -1,6 +1,6 @@
 #include "core/base/rfc3339.h"
 #include "core/schedule.h"
-#include "core/zone_file.h"
+#include "core/schedule/zone_file.h"
 #include "tests/fuzz/input.h"
 
 #include <assert.h>

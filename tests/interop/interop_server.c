@@ -1,6 +1,6 @@
 #include "core/base/log.h"
-#include "rpc/health.h"
-#include "rpc/reflection.h"
+#include "rpc/standard/health.h"
+#include "rpc/standard/reflection.h"
 #include "rpc/server.h"
 #include "rpc/tls.h"
 #include "tests/interop/interop_service.h"

@@ -1,4 +1,4 @@
-#include "core/crew.h"
+#include "core/estimate/crew.h"
 #include "tests/sim/sim.h"
 
 #include <assert.h>

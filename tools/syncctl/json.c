@@ -1,6 +1,6 @@
 #include "tools/syncctl/json.h"
 
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 
 #include <errno.h>
 #include <stdio.h>

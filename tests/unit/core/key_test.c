@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
-#include "core/key.h"
+#include "core/store/key.h"
 #include "core/limits.h"
 
 static const struct org_place org = { 7, 0x01020304 };

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
-#include "core/key.h"
+#include "core/store/key.h"
 #include "tests/support/queue_fixture.h"
 
 /* A name's line: many runs over time, at most one of them active, later ones

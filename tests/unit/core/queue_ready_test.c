@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
-#include "core/key.h"
+#include "core/store/key.h"
 #include "tests/support/queue_fixture.h"
 
 /* The ready order beyond the 64 entries that a lane keeps in memory. */

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/key.h"
-#include "core/record.h"
+#include "core/store/key.h"
+#include "core/store/record.h"
 #include "core/schedule.h"
 #include "tests/support/queue_fixture.h"
 

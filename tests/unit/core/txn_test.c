@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/random.h"
-#include "core/txn.h"
+#include "core/store/txn.h"
 #include "tests/support/fake_store.h"
 
 #include <stdio.h>

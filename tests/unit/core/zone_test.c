@@ -12,7 +12,7 @@
 
 #include "core/base/random.h"
 #include "core/base/rfc3339.h"
-#include "core/zone_file.h"
+#include "core/schedule/zone_file.h"
 #include "core/zones.h"
 
 enum { HOUR_S = 3600, DAY_S = 86400 };

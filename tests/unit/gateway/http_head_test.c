@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/http_chunks.h"
-#include "gateway/http_head.h"
+#include "gateway/http/http_chunks.h"
+#include "gateway/http/http_head.h"
 
 static struct arena *mem;
 static struct http_head head;

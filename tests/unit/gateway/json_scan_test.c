@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "gateway/json_scan.h"
-#include "gateway/json_writer.h"
+#include "gateway/json/json_scan.h"
+#include "gateway/json/json_writer.h"
 
 static enum err scan(const char *text, unsigned depth_max, struct why *why)
 {

@@ -6,13 +6,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/field.h"
-#include "gateway/json_scan.h"
-#include "gateway/openapi.h"
-#include "gateway/openapi_text.h"
+#include "gateway/json/field.h"
+#include "gateway/json/json_scan.h"
+#include "gateway/openapi/openapi.h"
+#include "gateway/openapi/openapi_text.h"
 #include "gateway/route.h"
-#include "gateway/transcode_value.h"
-#include "gateway/word_list.h"
+#include "gateway/json/transcode_value.h"
+#include "gateway/json/word_list.h"
 #include "rpc/methods/methods.h"
 
 /* What the description says besides what it is made of. */

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/field.h"
+#include "gateway/json/field.h"
 #include "gateway/route.h"
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 
 static struct arena *mem;
 

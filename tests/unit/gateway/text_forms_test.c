@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/duration.h"
+#include "gateway/json/duration.h"
 #include "rpc/enum_word.h"
 #include "gateway/uri.h"
 #include "grpc/health/v1/health.pb-c.h"

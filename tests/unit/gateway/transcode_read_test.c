@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "gateway/limits.h"
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 #include "sync/v1/sync.pb-c.h"
 
 static const char queue_members[] = "name type priority data options schedule onDuplicate";

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/transcode.h"
+#include "gateway/json/transcode.h"
 #include "sync/v1/sync.pb-c.h"
 
 static char *written(const ProtobufCMessage *message, const char *hidden)

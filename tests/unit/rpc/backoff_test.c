@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/backoff.h"
+#include "rpc/channel/backoff.h"
 #include "tests/support/fake_random.h"
 
 /* gRPC's own figures (doc/connection-backoff). */

@@ -1,7 +1,7 @@
 #include "tests/unit/rpc/call_cases.h"
 
-#include "rpc/address.h"
-#include "rpc/health.h"
+#include "rpc/net/address.h"
+#include "rpc/standard/health.h"
 #include "rpc/server.h"
 
 #include <arpa/inet.h>

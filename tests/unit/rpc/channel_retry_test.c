@@ -1,6 +1,6 @@
 #include "tests/unit/rpc/call_cases.h"
 
-#include "rpc/client_end.h"
+#include "rpc/channel/client_end.h"
 #include "tests/unit/rpc/scripted_server.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 #include "tests/unit/rpc/call_cases.h"
 
-#include "rpc/client_end.h"
-#include "rpc/grpc_coding.h"
+#include "rpc/channel/client_end.h"
+#include "rpc/grpc/grpc_coding.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "core/base/log.h"
-#include "rpc/descriptor_index.h"
-#include "rpc/health.h"
-#include "rpc/reflection.h"
+#include "rpc/standard/descriptor_index.h"
+#include "rpc/standard/health.h"
+#include "rpc/standard/reflection.h"
 #include "rpc/server.h"
 #include "tests/unit/rpc/echo_service.h"
 

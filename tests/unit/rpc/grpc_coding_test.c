@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/grpc_coding.h"
+#include "rpc/grpc/grpc_coding.h"
 
 #include <stdlib.h>
 

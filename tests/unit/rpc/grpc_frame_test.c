@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/grpc_frame.h"
+#include "rpc/grpc/grpc_frame.h"
 
 enum { STREAM_MAX = 4096 };
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/grpc_header.h"
+#include "rpc/grpc/grpc_header.h"
 
 static int setup(void **state)
 {

@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "rpc/h2_budget.h"
-#include "rpc/h2_ids.h"
-#include "rpc/h2_scan.h"
+#include "rpc/h2/h2_budget.h"
+#include "rpc/h2/h2_ids.h"
+#include "rpc/h2/h2_scan.h"
 #include "rpc/limits.h"
 
 /* What a session remembers of its peer to bound it, by its arithmetic. */

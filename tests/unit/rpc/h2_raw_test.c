@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "rpc/buffer.h"
-#include "rpc/call_pool.h"
-#include "rpc/h2_session.h"
+#include "rpc/grpc/buffer.h"
+#include "rpc/call/call_pool.h"
+#include "rpc/h2/h2_session.h"
 #include "tests/unit/rpc/echo_service.h"
 
 #include <nghttp2/nghttp2.h>

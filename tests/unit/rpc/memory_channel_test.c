@@ -1,8 +1,8 @@
 #include "tests/unit/rpc/call_cases.h"
 
-#include "rpc/call_pool.h"
-#include "rpc/client_end.h"
-#include "rpc/h2_session.h"
+#include "rpc/call/call_pool.h"
+#include "rpc/channel/client_end.h"
+#include "rpc/h2/h2_session.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/retry.h"
+#include "rpc/channel/retry.h"
 #include "tests/support/fake_random.h"
 
 /* The decision alone: no call, no clock. */

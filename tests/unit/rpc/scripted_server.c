@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/arena.h"
-#include "rpc/grpc_header.h"
+#include "rpc/grpc/grpc_header.h"
 #include "tests/unit/rpc/scripted_server.h"
 
 #include <stdlib.h>

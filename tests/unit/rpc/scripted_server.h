@@ -1,8 +1,8 @@
 #ifndef TESTS_UNIT_RPC_SCRIPTED_SERVER_H
 #define TESTS_UNIT_RPC_SCRIPTED_SERVER_H
 
-#include "rpc/connection.h"
-#include "rpc/listener.h"
+#include "rpc/net/connection.h"
+#include "rpc/net/listener.h"
 #include "rpc/status.h"
 
 /* A server that does to each request what a test has written down, on the

@@ -8,9 +8,9 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "rpc/channel.h"
-#include "rpc/descriptor_index.h"
-#include "rpc/health.h"
-#include "rpc/reflection.h"
+#include "rpc/standard/descriptor_index.h"
+#include "rpc/standard/health.h"
+#include "rpc/standard/reflection.h"
 
 #include <stdio.h>
 
