@@ -272,6 +272,10 @@ static bool bind_body(struct bind *bind)
     bool is_post = strcmp(request->head.method, "POST") == 0;
     enum err e;
 
+    /* Only a job has much to say; else a body would keep its room at the gate for as
+     * long as a watch, or a worker that is waited for, takes. */
+    if (!route->body_required && request->body.size > GATE_BODY_BYTES)
+        return refuse(bind, 413, "The request body is larger than the limit");
     if (is_blank(request->body))
         return !route->body_required || refuse(bind, 400, "Empty Data");
     if (!is_post || route->body == NULL)

@@ -38,7 +38,7 @@ export class Api {
 
   service() { return this.get("/sync"); }
   info() { return this.get("/sync/info"); }
-  async jobs(pageSize = 200) { return (await this.get(`/sync/jobs?pageSize=${pageSize}`)).jobs; }
+  async jobs(more = "") { return (await this.get(`/sync/jobs?pageSize=200${more}`)).jobs; }
   async syncs() { return (await this.get("/sync/syncs?pageSize=500")).syncs; }
   async sync(name) { return (await this.get(`/sync/syncs/${encodeURIComponent(name)}`)).sync; }
   async job(id) { return (await this.get(`/sync/jobs/${encodeURIComponent(id)}`)).job; }
@@ -46,8 +46,11 @@ export class Api {
   control(id, verb, reason) {
     return this.post(`/sync/jobs/${encodeURIComponent(id)}/${verb}`, reason ? { reason } : undefined);
   }
-  purge() { return this.post("/sync/purge"); }
-  deleteSchedule(name) { return this.ask("DELETE", `/sync/schedules/${encodeURIComponent(name)}`); }
+  purge(reason) { return this.post("/sync/purge", reason ? { reason } : undefined); }
+  deleteSchedule(name, reason) {
+    const query = reason ? `?reason=${encodeURIComponent(reason)}` : "";
+    return this.ask("DELETE", `/sync/schedules/${encodeURIComponent(name)}${query}`);
+  }
 
   /**
    * Calls handlers.job(job) for each change and handlers.relist() whenever all has to be read anew, at
@@ -100,7 +103,7 @@ async function* events(body) {
     for (const block of blocks) {
       const event = { name: "message", data: "" };
       for (const line of block.split("\n")) {
-        const [, field, content] = /^([^:]*)(?:: ?(.*))?$/.exec(line);
+        const [, field, content] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
         if (field === "id") event.id = content;
         else if (field === "event") event.name = content;
         else if (field === "data") event.data += content;

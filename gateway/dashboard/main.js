@@ -12,7 +12,7 @@ import { timeline } from "./timeline.js";
 
 const JOBS_KEPT = 1000, SHOWN = 200, REFRESH_MS = 5000, SOON_MS = 1000;
 
-const state = { org: "", view: "jobs", subject: "", hours: 1, find: "", jobs: new Map(), touched: null,
+const state = { org: "", view: "jobs", subject: "", hours: 1, jobs: new Map(), touched: null,
   info: null, syncs: [], stop: () => {}, api: new Api(), asked: 0 };
 
 const byId = (id) => document.getElementById(id);
@@ -53,15 +53,16 @@ function tabs() {
     element("button", { class: "main", onclick: queue }, "Queue a job"));
 }
 
+/* What is worked on is older than what waits for it, and more worth seeing. */
+const weight = (job) => (isEnded(job) ? 0 : job.status === "queued" || job.status === "scheduled" ? 1 : 2);
+
 function sortedJobs() {
-  const wanted = state.find.toLowerCase();
-  return [...state.jobs.values()].filter((job) => `${job.name} ${job.status} ${job.id}`.toLowerCase().includes(wanted))
-    .sort((a, b) => (a.id < b.id ? 1 : -1));
+  return [...state.jobs.values()].sort((a, b) => weight(b) - weight(a) || (a.id < b.id ? 1 : -1));
 }
 
 function ranges() {
   return element("label", null, "Hours shown ", element("select",
-    { onchange: (event) => { state.hours = Number(event.target.value); redraw(); } },
+    { onchange: (event) => { state.hours = Number(event.target.value); event.target.blur(); redraw(); } },
     [0.25, 1, 6, 24, 72].map((hours) => element("option", { selected: hours === state.hours }, String(hours)))));
 }
 
@@ -85,7 +86,7 @@ function jobPage() {
 function syncPage() {
   const sync = state.syncs.find((each) => each.name === state.subject);
   return sync ? syncView(sync, page(), () => askReason(`Delete the schedule of ${sync.name}?`, "Delete it",
-    async () => { await state.api.deleteSchedule(sync.name); await readSyncs(); }))
+    async (reason) => { await state.api.deleteSchedule(sync.name, reason); await readSyncs(); }))
     : element("p", { class: "empty" }, "There is no such sync.");
 }
 
@@ -120,9 +121,7 @@ function keep(job) {
   state.touched?.add(job.id);
   refreshSoon();
   if (state.jobs.size > JOBS_KEPT) {
-    const oldest = [...state.jobs.values()].filter(isEnded).sort((a, b) => (a.id < b.id ? -1 : 1))[0]
-      ?? [...state.jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1))[0];
-    state.jobs.delete(oldest.id);
+    state.jobs.delete(sortedJobs().at(-1).id);
   }
   redraw();
 }
@@ -132,15 +131,17 @@ async function relist() {
   const asked = ++state.asked, touched = new Set();
   state.touched = touched;
   try {
-    const [info, jobs] = await Promise.all([state.api.info(), state.api.jobs()]);
+    const [info, ...lists] = await Promise.all([state.api.info(), state.api.jobs(),
+      state.api.jobs("&status=active"), state.api.jobs("&status=paused")]);
     if (asked !== state.asked) return;
     for (const id of [...state.jobs.keys()]) if (!touched.has(id)) state.jobs.delete(id);
-    for (const job of [...info.syncJobs, ...jobs]) if (!touched.has(job.id)) state.jobs.set(job.id, job);
+    for (const job of [...info.syncJobs, ...lists.flat()]) if (!touched.has(job.id)) state.jobs.set(job.id, job);
     state.info = info;
     if (state.view === "jobs" && state.subject && !state.jobs.has(state.subject)) keep(await state.api.job(state.subject));
   } catch (error) {
     if (asked === state.asked) notify(error.message);
   }
+  if (asked === state.asked) state.touched = null;
   redraw();
 }
 
@@ -194,8 +195,8 @@ function queue() {
 }
 
 function purge() {
-  askReason(`Delete all ended jobs of ${state.org}?`, "Purge", async () => {
-    await state.api.purge();
+  askReason(`Delete all ended jobs of ${state.org}?`, "Purge", async (reason) => {
+    await state.api.purge(reason);
     await relist();
   });
 }
@@ -214,8 +215,12 @@ function connect(org, token) {
   });
 }
 
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
 function follow() {
-  const [org = "", shown = "jobs", subject = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [org = "", shown = "jobs", subject = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   const form = byId("who");
   Object.assign(state, { view: shown, subject });
   form.elements.org.value = org;

@@ -116,8 +116,7 @@ static bool read_head(struct http_connection *connection)
 
     if (!may_ask(connection))
         return false;
-    if (!connection->begun)
-        skip_empty_lines(connection);
+    skip_empty_lines(connection); /* whose halves may come one by one */
     length = evbuffer_get_length(input);
     all = bytes_of(evbuffer_pullup(input, -1), length);
     size = http_head_find_end(all, &connection->seen);

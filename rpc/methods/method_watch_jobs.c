@@ -21,7 +21,7 @@
 
 enum {
     PAGE_MEMORY_BYTES_MAX = 16 << 20,
-    PAGE_BYTES = 1 << 20,
+    PAGE_BYTES = 64 << 10,
     PAGE_JOBS = 64,
     LIVE_MAX = 1000,
     ENDED_MAX = 50,
@@ -326,8 +326,11 @@ static bool turn_events(struct watching *w)
         page->lost = false;
         send_relist(w);
     }
-    if (!w->pending || w->blocked)
+    if (!w->pending || w->blocked) {
+        page->count = w->sent = 0;
+        arena_reset(page->mem); /* it may be long until the next one */
         return false;
+    }
     w->pending = false;
     post_page(w);
     return true;

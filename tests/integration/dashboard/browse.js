@@ -97,7 +97,7 @@ const tests = {
   },
 
   async what_a_tenant_writes_is_text_and_nothing_else() {
-    const trap = "<img src=x onerror=\"window.caught=1\">";
+    const trap = "<img src=x onerror=\"window.caught=1\">\u2028\u2029"; // and line ends that are none
     await api("/sync/queue", { name: "trap", type: "full", data: { source: "nowhere", target: "local", trap } });
     await rowOf("trap").getByRole("link").click();
     await page.getByText("window.caught").waitFor();
@@ -122,6 +122,28 @@ const tests = {
     const picture = page.locator("svg.timeline");
     for (const name of ["by-form", "slow", "nightly"]) await picture.locator("text.name", { hasText: name }).waitFor();
     assert.ok(await picture.locator(".completed .run").count() > 0);
+    await page.getByLabel("Hours shown").selectOption("6");
+    await page.getByRole("img", { name: "Jobs of the last 6 hours" }).waitFor();
+  },
+
+  async what_is_worked_on_is_seen_before_what_waits() {
+    await api("/sync/queue", { name: "busy", type: "full", data: SLOW });
+    await sees("busy", "active");
+    for (let i = 0; i < 220; i++)
+      await api("/sync/queue", { name: `waits-${i}`, type: "full", data: { source: "nowhere", target: "local" } });
+    await page.reload();
+    await sees("busy", "active");
+    await press("busy", "Cancel");
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel it" }).click();
+    await sees("busy", /cancelled/);
+  },
+
+  async an_address_that_makes_no_sense_is_no_end() {
+    const before = page.url();
+    await page.goto(`${url}/#/%/jobs`);
+    await page.getByRole("navigation").waitFor();
+    await page.goto(before);
+    await page.getByText("Nothing").or(page.locator("#live tr")).first().waitFor();
   },
 
   async the_page_comes_back_when_the_server_does() {

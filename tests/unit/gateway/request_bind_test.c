@@ -48,6 +48,21 @@ static void assert_refused(int status, const char *message)
     assert_string_equal(error.message, message);
 }
 
+/* Whoever watches, or waits for a worker, would keep the room of his body as long. */
+static void only_a_job_may_have_a_large_body(void **state)
+{
+    static char blanks[8 * 1024];
+
+    (void)state;
+    memset(blanks, ' ', sizeof blanks - 1);
+    assert_false(bind("GET /sync/watch", ORG, blanks));
+    assert_refused(413, "The request body is larger than the limit");
+    assert_false(bind("POST /sync/pause/a?wait=60", ORG, blanks));
+    assert_int_equal(error.status, 413);
+    assert_false(bind("POST /sync/queue", ORG, blanks));
+    assert_refused(400, "Empty Data");
+}
+
 static void path_query_header_and_body_find_their_fields(void **state)
 {
     const Sync__V1__PauseJobRequest *pause;
@@ -303,6 +318,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(only_a_job_may_have_a_large_body),
         TEST(path_query_header_and_body_find_their_fields),
         TEST(the_idempotency_key_becomes_the_request_id),
         TEST(empty_bodies_are_empty_data),
