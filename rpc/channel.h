@@ -50,7 +50,8 @@ struct channel_retry {
     uint32_t codes;          /* RPC_CODE_BIT() of those that are tried again; 0: UNAVAILABLE */
     size_t buffer_bytes_max; /* kept of a request; longer ones are sent once; 0: 256 KiB */
     /* Hedging instead: the next attempt begins after so long without an answer,
-     * and the first to answer counts. For idempotent calls with one message. */
+     * and the first to answer counts. For idempotent calls with one message and a
+     * single answer: a stream may well be silent for long. */
     int64_t hedge_ms; /* 0: off */
 };
 

@@ -30,7 +30,9 @@ static ProtobufCMessage *ask(const char *method, const ProtobufCMessage *request
     call.method = method;
     call.request = request;
     call.answer_type = answer_type;
-    call.idempotent = true; /* what was done for a lease may be said twice */
+    /* What was done for a lease may be said twice. Leasing may not: if the first
+     * answer was lost, nobody would know of its job until that lease ended. */
+    call.idempotent = answer_type != &sync__v1__lease_jobs_response__descriptor;
     call.timeout_ms = 90 * 1000;
     if (sync_client_call(client, &call, &answer, &status) != SYNC_OK)
         fprintf(stderr, "%s: %s: %s\n", method, sync_client_code_name(status.code), status.message);

@@ -26,7 +26,8 @@ struct hedge {
 bool hedge_is_for(const struct channel *channel, const struct client_call *call)
 {
     return channel->retry.policy.hedge_ms > 0 && channel->retry.policy.attempts_max > 1 &&
-           call->idempotent && call->request != NULL && !call->streaming_request;
+           call->idempotent && call->single_answer && call->request != NULL &&
+           !call->streaming_request;
 }
 
 /* ---- Its end. ---- */

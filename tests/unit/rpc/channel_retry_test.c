@@ -70,6 +70,7 @@ static void init_say(struct fixture *f, struct noted_call *call)
 {
     noted_call_init(call, &f->calls, "/test.v1.Echo/Say");
     call->call.idempotent = true;
+    call->call.single_answer = true;
 }
 
 static void start(struct noted_call *call)
@@ -628,6 +629,23 @@ static void a_call_that_may_not_happen_twice_is_not_hedged(void **state)
     assert_int_equal(f->server.request_count, 1);
 }
 
+/* A watch: that nothing comes for a while does not say that its server is slow. */
+static void a_stream_of_answers_is_not_hedged(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call call;
+
+    SCRIPT(f, { .act = SCRIPT_SILENT });
+    open_channel(f, hedged);
+    init_say(f, &call);
+    call.call.single_answer = false;
+    call.call.timeout_ms = 100;
+    start(&call);
+    noted_call_wait(&call);
+    assert_int_equal(call.status.code, RPC_DEADLINE_EXCEEDED);
+    assert_int_equal(f->server.request_count, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -664,6 +682,7 @@ int main(void)
         TEST(a_hedged_call_may_be_cancelled),
         TEST(a_channel_may_be_closed_under_a_hedged_call),
         TEST(a_call_that_may_not_happen_twice_is_not_hedged),
+        TEST(a_stream_of_answers_is_not_hedged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
