@@ -30,6 +30,20 @@ void client_set_status(struct sync_status *status, enum sync_code code, const ch
     va_end(arguments);
 }
 
+void client_refuse(struct sync_status *status, const char *field, const char *format, ...)
+{
+    va_list arguments;
+
+    *status = (struct sync_status){ .code = SYNC_INVALID_ARGUMENT };
+    va_start(arguments, format);
+    vsnprintf(status->field_reason, sizeof status->field_reason, format, arguments);
+    va_end(arguments);
+    snprintf(status->field, sizeof status->field, "%s", field);
+    /* The reason, but for its last 50 bytes, finds room behind any field. */
+    snprintf(status->message, sizeof status->message, "%s %.190s", status->field,
+             status->field_reason);
+}
+
 enum sync_code client_tell(struct sync_status *status, const struct sync_status *outcome)
 {
     if (status != NULL)
@@ -236,7 +250,7 @@ static void close_channel(struct loop_task *task)
     struct closing *closing = container_of(task, struct closing, task);
     struct sync_client *client = closing->client;
 
-    client->closing = true;
+    atomic_store(&client->closing, true);
     client_end_watches(client);
     channel_close(client->channel);
     client->channel = NULL;

@@ -137,7 +137,7 @@ struct sync_client_options {
 
     unsigned attempts_max;              /* of a call; 0: 4; 1: none is repeated; at most 5 */
     int64_t backoff_ms, backoff_max_ms; /* between them; 0: 50, up to 2,000 */
-    int64_t hedge_ms;                   /* ask again beside one that takes so long; 0: never */
+    int64_t hedge_ms; /* ask again beside a call, not a watch, that takes so long; 0: never */
 
     int64_t keepalive_ms;         /* ping a silent connection; 0: 30,000 */
     int64_t keepalive_timeout_ms; /* for the answer; 0: connect_timeout_ms */
@@ -156,7 +156,8 @@ SYNC_CLIENT_API enum sync_code sync_client_open(const struct sync_client_options
                                                 struct sync_status *status);
 
 /* Ends what is under way as CANCELLED, and returns when the last callback has. No
- * call may begin meanwhile. NULL is fine. Not from a callback. */
+ * other thread may use the client any more; what a callback starts is not begun. NULL
+ * is fine. Not from a callback. */
 SYNC_CLIENT_API void sync_client_close(struct sync_client *client);
 
 enum sync_state {
@@ -268,8 +269,8 @@ SYNC_CLIENT_API enum sync_code sync_client_retry(struct sync_client *client,
                                                  struct sync_job **job, struct sync_status *status);
 
 /* The same without waiting: `done` is called once, on the client's thread, never
- * inside. `job` is lent, NULL unless status->code is OK. False if there is no memory
- * to begin: then it is not called. */
+ * inside. `job` is lent, NULL unless status->code is OK. False if there is no memory,
+ * or the client is being closed: then it is not called. */
 typedef void (*sync_job_done)(void *context, const struct sync_status *status,
                               const struct sync_job *job);
 
@@ -355,15 +356,16 @@ SYNC_CLIENT_API enum sync_code sync_client_watch(struct sync_client *client,
                                                  struct sync_status *status);
 
 /* Follows one job to its end, up to timeout_ms (0: as long as it takes), and gives
- * it as it is then. on_event() may be NULL; false from it ends the waiting as
- * CANCELLED. */
+ * it as it is then. Without an id: INVALID_ARGUMENT. on_event() may be NULL; false from it ends the
+ * waiting as CANCELLED. */
 SYNC_CLIENT_API enum sync_code sync_client_wait(struct sync_client *client, const char *id,
                                                 int64_t timeout_ms, sync_on_event on_event,
                                                 void *context, struct sync_job **job,
                                                 struct sync_status *status);
 
 /* The same without waiting: on_event() and, once, on_end() run on the client's
- * thread. NULL if there is no memory for it, or the request is none. */
+ * thread. NULL if there is no memory for it, the request is none, or the client is
+ * being closed. */
 struct sync_watch;
 typedef void (*sync_on_end)(void *context, const struct sync_status *status);
 SYNC_CLIENT_API struct sync_watch *sync_client_watch_start(struct sync_client *client,

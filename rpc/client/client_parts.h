@@ -6,6 +6,8 @@
 #include "rpc/channel.h"
 #include "rpc/client/client.h"
 
+#include <stdatomic.h>
+
 /* The inside of libsyncclient: a channel on a loop with a thread of its own, and
  * what each call takes from the options. */
 
@@ -20,9 +22,8 @@ struct sync_client {
     int64_t timeout_ms; /* 0: none */
     bool wait_for_ready;
     struct backoff backoff; /* between a watch's attempts */
-    /* The loop's. */
-    struct link watches;
-    bool closing;
+    atomic_bool closing;    /* nothing may begin any more */
+    struct link watches;    /* the loop's */
 };
 
 /* Copies a struct that its user filled in, as far as both of us know it. NULL or
@@ -31,6 +32,9 @@ bool client_take(void *own, size_t own_size, const void *given, const char *name
                  struct sync_status *status);
 
 void client_set_status(struct sync_status *status, enum sync_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What was given is wrong: "id", "is missing". */
+void client_refuse(struct sync_status *status, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* status may be NULL; gives its code. */
 enum sync_code client_tell(struct sync_status *status, const struct sync_status *outcome);

@@ -155,7 +155,7 @@ ProtobufCMessage *invocation_wait(struct sync_client *client, const struct invoc
 bool invocation_start(struct sync_client *client, const struct invocation *invocation,
                       struct invocation_end *end)
 {
-    struct running *running = calloc(1, sizeof *running);
+    struct running *running = atomic_load(&client->closing) ? NULL : calloc(1, sizeof *running);
 
     if (running == NULL)
         return false;
@@ -173,7 +173,7 @@ bool invocation_start(struct sync_client *client, const struct invocation *invoc
 bool invocation_refuse(struct sync_client *client, const struct sync_status *status,
                        struct invocation_end *end)
 {
-    struct running *running = calloc(1, sizeof *running);
+    struct running *running = atomic_load(&client->closing) ? NULL : calloc(1, sizeof *running);
 
     if (running == NULL)
         return false;

@@ -29,7 +29,7 @@ struct invocation_end {
                    const ProtobufCMessage *answer);
 };
 
-/* False if out of memory: on_end() does not come. */
+/* False if out of memory, or the client is being closed: on_end() does not come. */
 bool invocation_start(struct sync_client *client, const struct invocation *invocation,
                       struct invocation_end *end);
 /* on_end() comes with that status, and nothing is called. */

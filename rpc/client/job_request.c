@@ -39,7 +39,6 @@ static char *text(const char *given)
 static int word(struct making *making, const ProtobufCEnumDescriptor *type, const char *field,
                 const char *given)
 {
-    struct sync_status *status = making->status;
     char list[160];
     int32_t value = 0;
 
@@ -47,11 +46,7 @@ static int word(struct making *making, const ProtobufCEnumDescriptor *type, cons
         return value;
     making->failed = true;
     enum_word_list(type, list, sizeof list);
-    client_set_status(status, SYNC_INVALID_ARGUMENT, "%s: \"%.40s\" is none of: %s", field, given,
-                      list);
-    snprintf(status->field, sizeof status->field, "%s", field);
-    snprintf(status->field_reason, sizeof status->field_reason, "\"%.40s\" is none of: %s", given,
-             list);
+    client_refuse(making->status, field, "\"%.40s\" is none of: %s", given, list);
     return 0;
 }
 

@@ -267,7 +267,7 @@ struct sync_watch *watch_open(struct sync_client *client, const struct sync_watc
 
     if (!client_take(&request, sizeof request, given, "the request", status))
         return NULL;
-    watch = calloc(1, sizeof *watch);
+    watch = atomic_load(&client->closing) ? NULL : calloc(1, sizeof *watch);
     if (watch != NULL) {
         watch->client = client;
         watch->user = *user;

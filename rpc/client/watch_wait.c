@@ -234,6 +234,11 @@ enum sync_code sync_client_wait(struct sync_client *client, const char *id, int6
     struct sync_status outcome = { .code = SYNC_OK };
     const struct timespec until = in(timeout_ms);
 
+    *job = NULL;
+    if (id == NULL || id[0] == '\0') { /* to a watch that means all jobs */
+        client_refuse(&outcome, "id", "is missing");
+        return client_tell(status, &outcome);
+    }
     request.id = id;
     watch_with(client, &request, follow, &following, timeout_ms > 0 ? &until : NULL, &outcome);
     *job = following.over;

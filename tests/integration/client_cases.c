@@ -247,6 +247,22 @@ static void what_is_not_there_is_not_found(void **state)
     assert_string_equal(sync_client_code_name(status.code), "NOT_FOUND");
 }
 
+/* Else it would be any job of the organisation that is waited for. */
+static void waiting_needs_an_id(void **state)
+{
+    struct sync_status status;
+    struct sync_job *job;
+
+    assert_int_equal(sync_client_wait(*state, NULL, PATIENCE_MS, NULL, NULL, &job, &status),
+                     SYNC_INVALID_ARGUMENT);
+    assert_null(job);
+    assert_string_equal(status.field, "id");
+    assert_string_equal(status.field_reason, "is missing");
+    assert_int_equal(sync_client_wait(*state, "", PATIENCE_MS, NULL, NULL, &job, &status),
+                     SYNC_INVALID_ARGUMENT);
+    assert_null(job);
+}
+
 static void structs_without_their_size_are_refused(void **state)
 {
     struct sync_job_request request = request_for("no-size");
@@ -423,6 +439,16 @@ static void on_list(void *context, const struct sync_status *status,
     sem_post(&told->done);
 }
 
+static void on_answer(void *context, const struct sync_status *status,
+                      const struct ProtobufCMessage *answer)
+{
+    struct told *told = context;
+
+    told->status = *status;
+    told->count = answer != NULL;
+    sem_post(&told->done);
+}
+
 static void each_verb_has_a_callback_form(void **state)
 {
     struct sync_job_request request = waiting_request("called-back");
@@ -537,6 +563,40 @@ static void closing_ends_what_is_under_way(void **state)
         assert_true(sync_client_get_start(client, "x", count_cancelled, &cancelled));
     sync_client_close(client);
     assert_int_equal(cancelled, 10);
+}
+
+/* Begins all anew with each callback, as a program does that polls. */
+struct restless {
+    struct sync_client *client;
+    int ended, begun_again;
+};
+
+static void begin_again(void *context, const struct sync_status *status, const struct sync_job *job)
+{
+    struct restless *restless = context;
+    const struct sync_watch_request watching = SYNC_WATCH_REQUEST_INIT;
+    struct sync_call no_call = SYNC_CALL_INIT;
+
+    (void)job;
+    assert_int_equal(status->code, SYNC_CANCELLED);
+    restless->ended++;
+    restless->begun_again +=
+        sync_client_get_start(restless->client, "x", begin_again, restless) +
+        sync_client_retry_start(restless->client, NULL, begin_again, restless) +
+        sync_client_call_start(restless->client, &no_call, on_answer, restless) +
+        (sync_client_watch_start(restless->client, &watching, NULL, NULL, NULL) != NULL);
+}
+
+static void what_closing_ends_cannot_begin_again(void **state)
+{
+    struct restless restless = { .client = open_with((struct sync_client_options){
+                                     .addresses = "127.0.0.1:1", .wait_for_ready = true }) };
+
+    (void)state;
+    assert_true(sync_client_get_start(restless.client, "x", begin_again, &restless));
+    sync_client_close(restless.client);
+    assert_int_equal(restless.ended, 1);
+    assert_int_equal(restless.begun_again, 0);
 }
 
 static void *get_often(void *context)
@@ -710,16 +770,6 @@ static void any_method_can_be_called_with_messages(void **state)
     assert_int_equal(sync_client_call(*state, &call, &answer, &status), SYNC_INVALID_ARGUMENT);
 }
 
-static void on_answer(void *context, const struct sync_status *status,
-                      const struct ProtobufCMessage *answer)
-{
-    struct told *told = context;
-
-    told->status = *status;
-    told->count = answer != NULL;
-    sem_post(&told->done);
-}
-
 static void any_method_can_be_called_with_a_callback(void **state)
 {
     Sync__V1__GetServiceInfoRequest request = SYNC__V1__GET_SERVICE_INFO_REQUEST__INIT;
@@ -750,6 +800,7 @@ int main(void)
         TEST(all_that_a_request_can_say_arrives),
         TEST(a_wrong_field_is_named),
         TEST(what_is_not_there_is_not_found),
+        TEST(waiting_needs_an_id),
         TEST(structs_without_their_size_are_refused),
         TEST(a_shorter_struct_of_an_older_program_does),
         TEST(wrong_options_are_named),
@@ -761,6 +812,7 @@ int main(void)
         TEST(a_callback_may_start_but_not_wait),
         TEST(the_clients_thread_takes_no_signals),
         TEST(closing_ends_what_is_under_way),
+        TEST(what_closing_ends_cannot_begin_again),
         TEST(many_threads_share_a_client),
         TEST(a_watch_that_is_waited_for_may_act),
         TEST(waiting_for_a_job_may_be_given_up),
