@@ -19,6 +19,7 @@ static const struct reason {
     { 414, "URI Too Long", "OUT_OF_RANGE" },
     { 415, "Unsupported Media Type", "INVALID_ARGUMENT" },
     { 417, "Expectation Failed", "INVALID_ARGUMENT" },
+    { 421, "Misdirected Request", "PERMISSION_DENIED" },
     { 422, "Unprocessable Content", "FAILED_PRECONDITION" },
     { 429, "Too Many Requests", "RESOURCE_EXHAUSTED" },
     { 431, "Request Header Fields Too Large", "OUT_OF_RANGE" },

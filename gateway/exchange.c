@@ -5,6 +5,7 @@
 
 #include "core/base/list.h"
 #include "gateway/dashboard.h"
+#include "gateway/host.h"
 #include "gateway/limits.h"
 #include "gateway/json/transcode.h"
 
@@ -242,15 +243,34 @@ static void answer_now(struct gate_ticket *ticket)
     answer(container_of(ticket, struct exchange, ticket));
 }
 
+/* What is nobody's in particular is told under any name. */
+static bool is_meant_for_us(const struct exchange *exchange)
+{
+    const struct route *route = exchange->binding.route; /* NULL: OPTIONS */
+    const char *host = http_head_find(&exchange->http->head, "host");
+
+    return route == NULL || !route->needs_org || host == NULL ||
+           host_is_known(host, exchange->all->hosts);
+}
+
 /* The two passes never meet: what has a large body is no list. */
 static void bind_and_answer(struct exchange *exchange)
 {
+    static const struct error_answer misdirected = {
+        .status = 421,
+        .message = "This service does not know itself by the name in Host: use its address, or "
+                   "name it in --http-hosts"
+    };
     const struct route *route;
     struct error_answer error;
 
     exchange->http->on_gone = NULL;
     if (!request_bind(exchange->http, &exchange->binding, &error)) {
         send_error(exchange, &error);
+        return;
+    }
+    if (!is_meant_for_us(exchange)) {
+        send_error(exchange, &misdirected);
         return;
     }
     route = exchange->binding.route;

@@ -18,6 +18,7 @@ struct exchanges {
     struct metrics *metrics;       /* of the process; NULL: none */
     struct bytes openapi;          /* the document, as JSON */
     struct gate gate;              /* for requests that need much */
+    const char *hosts;             /* see host.h */
 };
 
 void exchange_begin(struct exchanges *all, struct http_request *request);

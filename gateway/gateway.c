@@ -68,6 +68,8 @@ static enum err open_server(struct gateway *gateway, const struct gateway_option
     };
 
     gateway->exchanges.metrics = options->metrics;
+    /* Over TLS the certificate has the names. */
+    gateway->exchanges.hosts = options->tls != NULL ? "*" : options->hosts;
     gateway->exchanges.streams_max = http.limits.watches;
     return http_server_open(gateway->loop, &http, &gateway->server, why);
 }

@@ -20,6 +20,8 @@ struct gateway_options {
     const char *rpc_address;               /* remote: "127.0.0.1:9470" */
     struct http_limits limits;             /* 0: the defaults */
     struct tls_context *tls;               /* borrowed; NULL: plain */
+    const char *hosts;                     /* names that plain requests may have in Host, besides
+                                              localhost and addresses: see host.h; borrowed */
     struct metrics *metrics;               /* shown by /metrics besides its own; NULL: none */
 };
 

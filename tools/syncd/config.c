@@ -126,6 +126,11 @@ const struct setting syncd_settings[SYNCD_SETTING_COUNT] = {
         .name = "http-connections-per-address", .type = SETTING_NUMBER, .fallback = "0",
         .most = 1000000,
         .help = "The same from one address (of IPv6: from one /64); 0 is three quarters of all." },
+    [SYNCD_HTTP_HOSTS] = {
+        .name = "http-hosts", .placeholder = "NAME,NAME",
+        .help = "Names by which clients may call the JSON API without TLS, besides localhost and"
+                " addresses; * is any. Unknown ones might be a web page's own, made to point"
+                " here." },
     [SYNCD_HTTP_REQUESTS_PER_CONNECTION] = {
         .name = "http-requests-per-connection", .type = SETTING_NUMBER, .fallback = "10000",
         .least = 1, .most = UINT32_MAX, .help = "After so many an HTTP connection is closed." },
@@ -384,6 +389,7 @@ enum err syncd_config_read(const struct settings *settings, struct syncd_config 
         .tls = { .cert_file = settings_text(settings, SYNCD_TLS_CERT),
                  .key_file = settings_text(settings, SYNCD_TLS_KEY),
                  .client_ca_file = settings_text(settings, SYNCD_TLS_CLIENT_CA) },
+        .http_hosts = settings_text(settings, SYNCD_HTTP_HOSTS),
         .ports_file = settings_text(settings, SYNCD_PORTS_FILE),
         .log_format = (enum log_format)settings_choice(settings, SYNCD_LOG_FORMAT),
         .log_level = (enum log_level)settings_choice(settings, SYNCD_LOG_LEVEL),

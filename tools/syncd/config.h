@@ -21,7 +21,7 @@ enum syncd_setting {
     SYNCD_RPC_BODY_TIMEOUT, SYNCD_RPC_WRITE_TIMEOUT, SYNCD_RPC_KEEPALIVE,
     SYNCD_RPC_KEEPALIVE_TIMEOUT, SYNCD_RPC_PING_INTERVAL_MIN, SYNCD_RPC_IDLE_MAX,
     SYNCD_RPC_AGE_MAX, SYNCD_RPC_AGE_GRACE, SYNCD_HTTP_CONNECTIONS_MAX,
-    SYNCD_HTTP_CONNECTIONS_PER_ADDRESS, SYNCD_HTTP_REQUESTS_PER_CONNECTION,
+    SYNCD_HTTP_CONNECTIONS_PER_ADDRESS, SYNCD_HTTP_HOSTS, SYNCD_HTTP_REQUESTS_PER_CONNECTION,
     SYNCD_HTTP_WATCHES_MAX, SYNCD_HTTP_HEAD_BYTES_MAX, SYNCD_HTTP_BODY_BYTES_MAX,
     SYNCD_HTTP_MEMORY_MAX, SYNCD_HTTP_HEAD_TIMEOUT, SYNCD_HTTP_BODY_TIMEOUT,
     SYNCD_HTTP_IDLE_TIMEOUT, SYNCD_HTTP_WRITE_TIMEOUT, SYNCD_HTTP_BYTES_PER_SECOND_MIN,
@@ -39,6 +39,7 @@ extern const struct setting syncd_settings[SYNCD_SETTING_COUNT];
 struct syncd_config {               /* text is lent by the settings */
     const char *data_directory, *rpc_address, *http_address;   /* http NULL: none */
     struct tls_server_options tls;  /* without a certificate: plain text */
+    const char *http_hosts;         /* see gateway/host.h */
     const char *ports_file;         /* NULL: none */
     enum log_format log_format;
     enum log_level log_level;

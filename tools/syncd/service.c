@@ -149,6 +149,7 @@ static enum err open_gateway(struct service *service, const struct syncd_config 
         .address = config->http_address,
         .registry = service->registry,
         .tls = service->tls,
+        .hosts = config->http_hosts,
         .metrics = service->metrics,
         .limits = config->http,
     };

@@ -19,12 +19,12 @@ import raw_http
 SHORT = ("--http-head-timeout", "500ms", "--http-body-timeout", "500ms",
          "--http-idle-timeout", "500ms", "--http-write-timeout", "500ms")
 IN_TIME_S = 30 if hostile.SANITIZED else 5      # on a machine with much else to do
-HEAD = b"GET /sync HTTP/1.1\r\nHost: a\r\norgid: evil\r\n"
+HEAD = b"GET /sync HTTP/1.1\r\nHost: localhost\r\norgid: evil\r\n"
 GET = HEAD + b"\r\n"
-QUEUE = b"POST /sync/queue HTTP/1.1\r\nHost: a\r\norgid: evil\r\n"
-PAUSE = b"POST /sync/pause/nothing HTTP/1.1\r\nHost: a\r\norgid: evil\r\n\r\n"
-WATCH = b"GET /sync/watch HTTP/1.1\r\nHost: a\r\norgid: evil\r\n\r\n"
-LIST = b"GET /sync/jobs?pageSize=1000 HTTP/1.1\r\nHost: a\r\norgid: evil\r\n\r\n"
+QUEUE = b"POST /sync/queue HTTP/1.1\r\nHost: localhost\r\norgid: evil\r\n"
+PAUSE = b"POST /sync/pause/nothing HTTP/1.1\r\nHost: localhost\r\norgid: evil\r\n\r\n"
+WATCH = b"GET /sync/watch HTTP/1.1\r\nHost: localhost\r\norgid: evil\r\n\r\n"
+LIST = b"GET /sync/jobs?pageSize=1000 HTTP/1.1\r\nHost: localhost\r\norgid: evil\r\n\r\n"
 
 
 def job(name, size):

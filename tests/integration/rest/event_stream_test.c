@@ -144,7 +144,7 @@ struct fixture {
 
 static void open_gateway(struct fixture *f)
 {
-    struct gateway_options options = { .address = "127.0.0.1:0", .limits.watches = 2 };
+    struct gateway_options options = { .address = "127.0.0.1:0", .hosts = "a", .limits.watches = 2 };
     struct why why = { .text = "" };
 
     if (f->server != NULL)

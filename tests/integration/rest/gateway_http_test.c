@@ -126,6 +126,7 @@ static void open_gateway(struct fixture *f, const struct gateway_options *wanted
     struct why why = { .text = "" };
 
     options.address = "127.0.0.1:0";
+    options.hosts = "a";
     if (options.rpc_address == NULL)
         options.registry = f->registry;
     if (gateway_open(&options, &f->gateway, &why) != OK)

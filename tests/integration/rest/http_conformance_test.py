@@ -16,7 +16,7 @@ import harness  # noqa: E402
 
 ENDS, STAYS = "ends", "stays"
 JOB = b'{"name":"x","type":"full","data":{"source":"a","target":"b"}}'
-QUEUE = b"POST /sync/queue HTTP/1.1\r\nHost: a\r\norgid: %s\r\n"
+QUEUE = b"POST /sync/queue HTTP/1.1\r\nHost: localhost\r\norgid: %s\r\n"
 SMUGGLED = QUEUE % b"smuggled" + b"Content-Length: %d\r\n\r\n%s" % (len(JOB), JOB)
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -86,6 +86,12 @@ SECTIONS = {
         ("absolute form", get(target=b"http://a/sync"), [200], STAYS),
         ("absolute form, HTTPS and a port", get(target=b"https://a:8470/sync"), [200], STAYS),
         ("absolute form for another host than Host's", get(target=b"http://b/sync"), [200], STAYS),
+        ("an organisation's data under a name of somebody else",
+         get(b"orgid: known", target=b"/sync/info", host=b"Host: evil.example:8470\r\n"), [421],
+         STAYS),
+        ("an organisation's data under this machine's name",
+         get(b"orgid: known", target=b"/sync/info", host=b"Host: localhost:8470\r\n"), [200],
+         STAYS),
         ("absolute form without a path", get(target=b"http://a"), [200], STAYS),
         ("absolute form with a query in place of a path", get(target=b"http://a?x=/sync"), [400],
          STAYS),
