@@ -168,7 +168,8 @@ void channel_close(struct channel *channel)
 
 bool channel_is_quiet(const struct channel *channel)
 {
-    return !link_is_linked(&channel->ends) && channel->ops->held(channel) == 0;
+    return !link_is_linked(&channel->ends) && !link_is_linked(&channel->hedges) &&
+           channel->ops->held(channel) == 0;
 }
 
 struct loop *channel_loop(const struct channel *channel)

@@ -36,8 +36,6 @@ static void free_if_over(struct hedge *hedge)
 {
     if (hedge->call != NULL || hedge->live > 0)
         return;
-    list_remove(&hedge->link);
-    loop_timer_stop(hedge->channel->loop, &hedge->next);
     buffer_clear(&hedge->request, 0);
     free(hedge);
 }
@@ -56,10 +54,13 @@ static void finish(struct hedge *hedge, struct client_end *answer, const struct 
     struct client_call *call = hedge->call;
 
     cancel_others(hedge, NULL);
+    list_remove(&hedge->link);
     hedge->call = NULL;
     call->hedge = NULL;
     call->answer = answer;
+    hedge->live++; /* on_done() may close the channel, which ends what is live */
     call->on_done(call, status);
+    hedge->live--;
     free_if_over(hedge);
 }
 
@@ -111,7 +112,8 @@ static bool goes_on(struct hedge *hedge, struct client_call *call, const struct 
 
     if (!retry_is_for_code(retry, status->code) || hedge->winner != NULL || hedge->channel->closed)
         return false;
-    if (pushback == PUSHBACK_STOP || !retry_is_open(retry)) /* it was paid for when it ended */
+    if (pushback == PUSHBACK_STOP || !retry_is_open(retry) || /* it was paid for when it ended */
+        (hedge->deadline_ms != INT64_MAX && delay_ms >= hedge->deadline_ms - loop_mono_ms()))
         hedge->stopped = true;
     if (hedge->stopped || hedge->begun == retry->policy.attempts_max) {
         loop_timer_stop(hedge->channel->loop, &hedge->next);
@@ -238,7 +240,6 @@ void hedge_end_all(struct channel *channel, const struct rpc_status *status)
 {
     while (link_is_linked(&channel->hedges)) {
         struct hedge *hedge = container_of(channel->hedges.next, struct hedge, link);
-        list_remove(&hedge->link);
         finish(hedge, NULL, status);
     }
 }

@@ -613,6 +613,71 @@ static void a_channel_may_be_closed_under_a_hedged_call(void **state)
     assert_int_equal(call.status.code, RPC_CANCELLED);
 }
 
+static void close_channel(struct client_call *call, const struct rpc_status *status)
+{
+    struct noted_call *noted = container_of(call, struct noted_call, call);
+
+    noted->done = true;
+    noted->status = *status;
+    channel_close(noted->f->channel);
+    noted->f->channel = NULL;
+    loop_stop(noted->f->loop);
+}
+
+/* Other attempts are still live then, and end with the channel. */
+static void a_channel_may_be_closed_when_a_hedged_call_is_done(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call call;
+
+    SCRIPT(f, { .act = SCRIPT_SILENT }, ok);
+    open_channel(f, hedged);
+    init_say(f, &call);
+    call.call.on_done = close_channel;
+    start(&call);
+    noted_call_wait(&call);
+    assert_int_equal(call.status.code, RPC_OK);
+}
+
+static void a_wait_beyond_the_deadline_ends_a_hedged_call(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call call;
+
+    SCRIPT(f, { .act = SCRIPT_STATUS, .code = RPC_UNAVAILABLE, .pushback = "3600000" }, ok);
+    open_channel(f, hedged);
+    init_say(f, &call);
+    call.call.timeout_ms = LONG_MS / 2;
+    start(&call);
+    noted_call_wait(&call);
+    assert_int_equal(call.status.code, RPC_UNAVAILABLE);
+    assert_int_equal(f->server.request_count, 1);
+}
+
+static bool first_attempt_is_over(void *context)
+{
+    const struct fixture *f = context;
+
+    return f->server.request_count == 1 && !link_is_linked(&f->calls.channel->ends);
+}
+
+static void between_the_attempts_of_a_hedged_call_its_channel_is_not_quiet(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_call call;
+
+    SCRIPT(f, { .act = SCRIPT_STATUS, .code = RPC_UNAVAILABLE, .pushback = "3600000" }, ok);
+    open_channel(f, hedged);
+    init_say(f, &call);
+    start(&call);
+    run_until(&f->calls, first_attempt_is_over, f);
+    assert_false(call.done);
+    assert_false(channel_is_quiet(f->calls.channel));
+    client_call_cancel(&call.call);
+    noted_call_wait(&call);
+    assert_true(channel_is_quiet(f->calls.channel));
+}
+
 static void a_call_that_may_not_happen_twice_is_not_hedged(void **state)
 {
     struct fixture *f = *state;
@@ -681,6 +746,9 @@ int main(void)
         TEST(pushback_ends_hedging_but_not_what_is_under_way),
         TEST(a_hedged_call_may_be_cancelled),
         TEST(a_channel_may_be_closed_under_a_hedged_call),
+        TEST(a_channel_may_be_closed_when_a_hedged_call_is_done),
+        TEST(a_wait_beyond_the_deadline_ends_a_hedged_call),
+        TEST(between_the_attempts_of_a_hedged_call_its_channel_is_not_quiet),
         TEST(a_call_that_may_not_happen_twice_is_not_hedged),
         TEST(a_stream_of_answers_is_not_hedged),
     };
