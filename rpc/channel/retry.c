@@ -106,7 +106,7 @@ enum retry_pushback retry_read_pushback(const char *text, int64_t *pushback_ms)
     if (text == NULL)
         return PUSHBACK_NONE;
     ms = strtoll(text, &rest, 10);
-    if (rest == text || *rest != '\0' || ms < 0)
+    if (rest == text || *rest != '\0' || ms < 0 || ms > INT32_MAX)
         return PUSHBACK_STOP;
     *pushback_ms = ms;
     return PUSHBACK_WAIT;
