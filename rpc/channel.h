@@ -128,6 +128,9 @@ struct client_metadata {
     struct bytes value;
 };
 
+/* Why it would be left out: "must be printable ASCII ..."; NULL: it will be sent. */
+const char *client_metadata_flaw(const struct client_metadata *metadata);
+
 struct client_call {
     /* in: kept alive by the caller until on_done(), except the request, which
      * is packed at once */

@@ -137,6 +137,19 @@ void client_call_start(struct channel *channel, struct client_call *call)
         channel->ops->start(channel, end);
 }
 
+const char *client_metadata_flaw(const struct client_metadata *metadata)
+{
+    struct bytes name = bytes_of_text(metadata->name);
+
+    if (!grpc_name_is_valid(name))
+        return "must have a name of lower case letters, digits, \"_\", \"-\" and \".\"";
+    if (grpc_name_is_reserved(name))
+        return "has a name that is gRPC's own";
+    if (!grpc_name_is_binary(name) && !grpc_value_is_valid(metadata->value))
+        return "must be printable ASCII, not beginning or ending in a space";
+    return NULL;
+}
+
 /* Values that HTTP cannot carry are left out, as are gRPC's own names. False if
  * the arena is full. */
 static bool put_metadata(struct client_end *end, struct stream_header *headers, size_t *count)
@@ -145,15 +158,14 @@ static bool put_metadata(struct client_end *end, struct stream_header *headers, 
         const struct client_metadata *metadata = &end->call->metadata[i];
         struct bytes name = bytes_of_text(metadata->name), value = metadata->value;
 
-        if (!grpc_name_is_valid(name) || grpc_name_is_reserved(name))
+        if (client_metadata_flaw(metadata) != NULL)
             continue;
         if (grpc_name_is_binary(name)) {
             value = grpc_binary_encode(value, end->arena);
             if (value.data == NULL)
                 return false;
         }
-        if (grpc_value_is_valid(value))
-            headers[(*count)++] = (struct stream_header){ name, value };
+        headers[(*count)++] = (struct stream_header){ name, value };
     }
     return true;
 }

@@ -1,5 +1,6 @@
 #include "rpc/client/invocation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Any method, for those who have made messages of the protos. */
@@ -8,6 +9,7 @@ static bool read_call(struct invocation *invocation, const struct sync_call *giv
                       struct sync_status *status)
 {
     struct sync_call call;
+    struct why why;
 
     if (!client_take(&call, sizeof call, given, "the call", status))
         return false;
@@ -16,6 +18,11 @@ static bool read_call(struct invocation *invocation, const struct sync_call *giv
         client_set_status(status, SYNC_INVALID_ARGUMENT,
                           "a call needs a method (\"/package.Service/Method\"), a request and the "
                           "type of its answer");
+        return false;
+    }
+    if (client_check_metadata(call.metadata, call.metadata_count, &why) != OK) {
+        client_set_status(status, SYNC_INVALID_ARGUMENT, "%s", why.text);
+        snprintf(status->field, sizeof status->field, "%s", why.field);
         return false;
     }
     *invocation = (struct invocation){

@@ -157,7 +157,8 @@ static enum err open_channel(struct sync_client *client, const struct sync_clien
                                             .server_name = from->tls_server_name };
     struct channel_options options = channel_options_of(from);
 
-    if (from->tls)
+    if (from->tls || tls.ca_file != NULL || tls.cert_file != NULL || tls.key_file != NULL ||
+        tls.server_name != NULL)
         options.tls = &tls;
     return channel_open(client->loop, &options, &client->channel, why);
 }
@@ -178,8 +179,10 @@ static enum err start_thread(struct loop *loop)
 static enum err open_parts(struct sync_client *client, const struct sync_client_options *options,
                            struct why *why)
 {
-    enum err e;
+    enum err e = client_check_options(options, why);
 
+    if (e != OK)
+        return e;
     link_init(&client->watches);
     client->wait_for_ready = options->wait_for_ready;
     client->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
@@ -226,6 +229,7 @@ enum sync_code sync_client_open(const struct sync_client_options *options,
     }
     client_set_status(&outcome, e == ERR_INVALID ? SYNC_INVALID_ARGUMENT : SYNC_RESOURCE_EXHAUSTED,
                       "%s", why.text);
+    snprintf(outcome.field, sizeof outcome.field, "%s", why.field);
     free_client(opened);
     return client_tell(status, &outcome);
 }

@@ -126,8 +126,8 @@ struct sync_client_options {
     const struct sync_metadata *metadata; /* sent with each call */
     size_t metadata_count;
 
-    bool tls;                                 /* otherwise plain text */
-    const char *tls_ca_file;                  /* PEM; NULL: whom the system trusts */
+    bool tls;                /* plain text, unless this or one of the following is set */
+    const char *tls_ca_file; /* PEM; NULL: whom the system trusts */
     const char *tls_cert_file, *tls_key_file; /* to show to the server */
     const char *tls_server_name;              /* NULL: the address's host */
 
@@ -150,7 +150,10 @@ struct sync_client_options {
 };
 #define SYNC_CLIENT_OPTIONS_INIT SYNC_CLIENT_INIT(struct sync_client_options)
 
-/* Connects with the first call. INVALID_ARGUMENT names the wrong option. */
+/* Connects with the first call. INVALID_ARGUMENT names the wrong option, as which also
+ * counts what HTTP cannot carry: org, token and metadata are printable ASCII without
+ * spaces around, an empty token is none, and gRPC keeps some names of metadata (`grpc-`,
+ * `te`, `content-type`) to itself. */
 SYNC_CLIENT_API enum sync_code sync_client_open(const struct sync_client_options *options,
                                                 struct sync_client **client,
                                                 struct sync_status *status);

@@ -33,6 +33,10 @@ bool client_take(void *own, size_t own_size, const void *given, const char *name
 
 void client_set_status(struct sync_status *status, enum sync_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* ERR_INVALID, naming the option, if there is something that would have to be left out. */
+enum err client_check_options(const struct sync_client_options *options, struct why *why);
+enum err client_check_metadata(const struct sync_metadata *list, size_t count, struct why *why);
+
 /* What was given is wrong: "id", "is missing". */
 void client_refuse(struct sync_status *status, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -309,6 +309,80 @@ static void wrong_options_are_named(void **state)
     assert_non_null(strstr(status.message, "/no/such/file"));
 }
 
+static void assert_refused(struct sync_client_options options, const char *option)
+{
+    struct sync_client *client;
+    struct sync_status status;
+
+    options.size = sizeof options;
+    assert_int_equal(sync_client_open(&options, &client, &status), SYNC_INVALID_ARGUMENT);
+    assert_null(client);
+    assert_string_equal(status.field, option);
+    assert_non_null(strstr(status.message, option));
+}
+
+static void options_that_cannot_be_kept_to_are_refused(void **state)
+{
+    typedef struct sync_client_options options;
+
+    (void)state;
+    assert_refused((options){ .attempts_max = 6 }, "attempts_max");
+    assert_refused((options){ .hedge_ms = -1 }, "hedge_ms");
+    assert_refused((options){ .keepalive_ms = -1 }, "keepalive_ms");
+    assert_refused((options){ .token = "secret\n" }, "token");
+    assert_refused((options){ .token = "" }, "token");
+    assert_refused((options){ .org = "a\nb" }, "org");
+    assert_refused((options){ .org = " acme" }, "org");
+}
+
+static void metadata_that_cannot_be_sent_is_refused(void **state)
+{
+    static const struct sync_metadata wrong[] = {
+        { "Upper", "v", 1 }, { "a b", "v", 1 },   { "", "v", 1 },
+        { NULL, "v", 1 },    { ":path", "v", 1 }, { "grpc-timeout", "1S", 2 },
+        { "te", "x", 1 },    { "x", "a\nb", 3 },  { "x", " a", 2 },
+        { "x", NULL, 1 },
+    };
+    static const struct sync_metadata right[] = { { "x", NULL, 0 }, { "x-bin", "\0\n", 2 } };
+    struct sync_call call = { .size = sizeof call, .method = "/a.B/C", .metadata_count = 1 };
+    Sync__V1__GetServiceInfoRequest request = SYNC__V1__GET_SERVICE_INFO_REQUEST__INIT;
+    struct sync_status status;
+    ProtobufCMessage *answer;
+
+    call.request = &request.base;
+    call.answer_type = &sync__v1__get_service_info_response__descriptor;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_refused((struct sync_client_options){ .metadata = &wrong[i], .metadata_count = 1 },
+                       "metadata");
+        call.metadata = &wrong[i];
+        assert_int_equal(sync_client_call(*state, &call, &answer, &status), SYNC_INVALID_ARGUMENT);
+        assert_string_equal(status.field, "metadata");
+    }
+    sync_client_close(
+        open_with((struct sync_client_options){ .metadata = right, .metadata_count = 2 }));
+}
+
+/* A token must not travel in plain text because one setting of several is missing. */
+static void what_is_set_of_tls_means_tls(void **state)
+{
+    struct sync_client_options options = SYNC_CLIENT_OPTIONS_INIT;
+    struct sync_client *client;
+    struct sync_status status;
+    struct sync_job *job;
+
+    (void)state;
+    assert_refused((struct sync_client_options){ .tls_cert_file = "a.pem" }, "tls_key_file");
+    options.tls_ca_file = "/no/such/file";
+    assert_int_equal(sync_client_open(&options, &client, &status), SYNC_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "/no/such/file"));
+    options.tls_ca_file = NULL;
+    options.tls_server_name = "elsewhere.example";
+    options.addresses = address();
+    assert_int_equal(sync_client_open(&options, &client, &status), SYNC_OK);
+    assert_int_equal(sync_client_get(client, "job_0000000000000", &job, &status), SYNC_UNAVAILABLE);
+    sync_client_close(client);
+}
+
 static void without_a_server_calls_fail_and_say_why(void **state)
 {
     struct sync_client *client = open_with((struct sync_client_options){
@@ -804,6 +878,9 @@ int main(void)
         TEST(structs_without_their_size_are_refused),
         TEST(a_shorter_struct_of_an_older_program_does),
         TEST(wrong_options_are_named),
+        TEST(options_that_cannot_be_kept_to_are_refused),
+        TEST(metadata_that_cannot_be_sent_is_refused),
+        TEST(what_is_set_of_tls_means_tls),
         TEST(without_a_server_calls_fail_and_say_why),
         TEST(a_server_that_is_not_trusted_is_not_spoken_to),
         TEST(a_dead_address_before_a_live_one_is_passed_over),
