@@ -12,5 +12,9 @@ for program in syncd syncctl sync-worker sync-bench; do
     grep -q -- "help" "share/man/man1/$program.1"
 done
 pc=$(find . -name sync.pc)
-protos=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" --variable=protodir sync)
+# Installed elsewhere than it was configured for, and found there all the same.
+export PKG_CONFIG_PATH="$prefix/${pc%/sync.pc}"
+protos=$(pkg-config --variable=protodir sync)
+pkg-config --cflags --libs sync-client >/dev/null
+[ "$(realpath "$(pkg-config --variable=libdir sync-client)")" = "$(realpath "$(dirname "$(find . -name libsyncclient.so)")")" ]
 protoc -I"$protos" --descriptor_set_out=/dev/null sync/v1/sync.proto sync/v1/worker.proto sync/v1/admin.proto

@@ -51,8 +51,7 @@ class ClientLibraryTest(unittest.TestCase):
 
     def config(self, *questions):
         search = os.path.dirname(self.find("sync-client.pc"))
-        return run("pkg-config", f"--define-variable=prefix={self.prefix}", *questions,
-                   env=dict(os.environ, PKG_CONFIG_PATH=search)).split()
+        return run("pkg-config", *questions, env=dict(os.environ, PKG_CONFIG_PATH=search)).split()
 
     def compile(self, compiler, sources, *flags):
         program = os.path.join(self.prefix, "compiled-" + os.path.basename(sources[0]))
