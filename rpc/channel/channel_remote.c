@@ -37,17 +37,18 @@ static void fail_without_stream(struct client_end *end)
 /* A subchannel that is still READY and gives no stream has no memory for one. */
 static void attach_waiting(struct remote_channel *remote)
 {
-    while (link_is_linked(&remote->waiting) && picker_pick(&remote->picker) != NULL) {
+    struct subchannel *subchannel;
+
+    while (link_is_linked(&remote->waiting) &&
+           (subchannel = picker_pick(&remote->picker)) != NULL) {
         struct client_end *end = container_of(remote->waiting.next, struct client_end, waiting);
         list_remove(&end->waiting);
-        if (attach(remote, end))
+        if (subchannel_attach(subchannel, end))
             continue;
-        if (picker_pick(&remote->picker) != NULL) {
+        if (subchannel_state(subchannel) == CHANNEL_READY)
             fail_without_stream(end);
-            continue;
-        }
-        list_prepend(&remote->waiting, &end->waiting);
-        return;
+        else
+            list_prepend(&remote->waiting, &end->waiting);
     }
 }
 

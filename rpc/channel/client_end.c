@@ -64,6 +64,7 @@ void client_end_finish_later(struct client_end *end, const struct rpc_status *st
     end->has_outcome = true;
     end->outcome = *status;
     client_attempt_stop(end);
+    list_remove(&end->waiting);
     stream_leave(&end->user, STREAM_CANCEL);
     client_end_post_turn(end);
 }

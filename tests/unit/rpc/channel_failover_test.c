@@ -488,6 +488,83 @@ static void in_turn_a_name_is_asked_again_when_one_is_lost(void **state)
         say(f);
 }
 
+static bool has_input(void *context)
+{
+    struct pollfd fd = { .fd = *(int *)context, .events = POLLIN };
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* A client's connection that waits for SETTINGS. */
+static int accept_preface(struct fixture *f, int listener)
+{
+    int fd;
+
+    run_until(&f->calls, has_input, &listener);
+    fd = accept(listener, NULL, NULL);
+    run_until(&f->calls, has_input, &fd);
+    return fd;
+}
+
+struct raw_servers {
+    int fds[2];
+    int requests[2];
+    uint8_t bytes[2][16 << 10];
+    size_t sizes[2];
+};
+
+static int count_requests(const uint8_t *bytes, size_t size)
+{
+    int count = 0;
+
+    for (size_t at = 24; at + 9 <= size; at += 9U + (bytes[at + 1] << 8) + bytes[at + 2])
+        count += bytes[at + 3] == 1;
+    return count;
+}
+
+static bool have_eight_requests(void *context)
+{
+    struct raw_servers *raw = context;
+
+    for (int i = 0; i < 2; i++) {
+        ssize_t more = recv(raw->fds[i], raw->bytes[i] + raw->sizes[i],
+                            sizeof raw->bytes[i] - raw->sizes[i], MSG_DONTWAIT);
+        if (more > 0)
+            raw->sizes[i] += (size_t)more;
+        raw->requests[i] = count_requests(raw->bytes[i], raw->sizes[i]);
+    }
+    return raw->requests[0] + raw->requests[1] == 8;
+}
+
+/* Both servers are up in the same turn of the loop. */
+static void in_turn_calls_that_waited_are_spread(void **state)
+{
+    static const uint8_t settings[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0 };
+    static struct noted_call calls[8];
+    static struct raw_servers raw;
+    struct fixture *f = *state;
+    char addresses[2][64], list[160];
+    int listeners[2] = { open_silent(addresses[0]), open_silent(addresses[1]) };
+
+    snprintf(list, sizeof list, "%s,%s", addresses[0], addresses[1]);
+    open_channel(f, (struct channel_options){ .address = list, .policy = CHANNEL_ROUND_ROBIN });
+    for (int i = 0; i < 8; i++) {
+        noted_call_init(&calls[i], &f->calls, "/test.v1.Echo/Say");
+        client_call_start(f->calls.channel, &calls[i].call);
+    }
+    for (int i = 0; i < 2; i++)
+        raw.fds[i] = accept_preface(f, listeners[i]);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(send(raw.fds[i], settings, sizeof settings, 0), (ssize_t)sizeof settings);
+    run_until(&f->calls, have_eight_requests, &raw);
+    assert_int_equal(raw.requests[0], 4);
+    assert_int_equal(raw.requests[1], 4);
+    for (int i = 0; i < 2; i++) {
+        close(raw.fds[i]);
+        close(listeners[i]);
+    }
+}
+
 /* ---- States, and calls that wait. ---- */
 
 static void a_call_may_wait_until_there_is_a_server(void **state)
@@ -619,13 +696,6 @@ static void without_calls_a_dead_peer_is_noticed_if_asked_for(void **state)
     close(listener);
 }
 
-static bool has_input(void *context)
-{
-    struct pollfd fd = { .fd = *(int *)context, .events = POLLIN };
-
-    return poll(&fd, 1, 0) == 1;
-}
-
 /* Says SETTINGS, and reads until a PING has come. */
 static int accept_until_ping(struct fixture *f, int listener, int64_t *waited_ms)
 {
@@ -673,6 +743,36 @@ static void who_finds_pings_too_many_gets_fewer(void **state)
     channel_unwatch(&noted.watch);
     close(fds[0]);
     close(fds[1]);
+    close(listener);
+}
+
+static void who_refuses_connections_gets_no_fewer_pings(void **state)
+{
+    enum { KEEPALIVE_MS = 20, REFUSALS = 10 };
+    static const uint8_t refusal[] = { 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7,
+                                       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb };
+    static struct noted_watch noted = { .watch.on_state = note_state };
+    struct fixture *f = *state;
+    char address[64];
+    int listener = open_silent(address), fd;
+    int64_t waited_ms;
+
+    open_channel(f, (struct channel_options){ .address = address,
+                                              .keepalive_ms = KEEPALIVE_MS,
+                                              .keepalive_timeout_ms = LONG_MS,
+                                              .keepalive_without_calls = true,
+                                              .backoff_ms = 1,
+                                              .backoff_max_ms = 1 });
+    channel_watch(f->calls.channel, &noted.watch);
+    for (int i = 0; i < REFUSALS; i++) {
+        fd = accept_preface(f, listener);
+        assert_int_equal(send(fd, refusal, sizeof refusal, 0), (ssize_t)sizeof refusal);
+        close(fd);
+    }
+    fd = accept_until_ping(f, listener, &waited_ms);
+    assert_true(waited_ms < KEEPALIVE_MS << (REFUSALS - 1));
+    channel_unwatch(&noted.watch);
+    close(fd);
     close(listener);
 }
 
@@ -788,12 +888,14 @@ int main(void)
         TEST(in_turn_all_get_the_same_number_of_calls),
         TEST(in_turn_a_dead_one_is_left_out_until_it_is_back),
         TEST(in_turn_a_name_is_asked_again_when_one_is_lost),
+        TEST(in_turn_calls_that_waited_are_spread),
         TEST(a_call_may_wait_until_there_is_a_server),
         TEST(a_call_that_waits_has_its_deadline_and_may_be_cancelled),
         TEST(who_watches_sees_the_states_and_keeps_it_connected),
         TEST(a_watched_channel_may_be_closed),
         TEST(without_calls_a_dead_peer_is_noticed_if_asked_for),
         TEST(who_finds_pings_too_many_gets_fewer),
+        TEST(who_refuses_connections_gets_no_fewer_pings),
         TEST(an_unhealthy_address_is_not_used),
         TEST(when_health_turns_calls_turn_with_it),
         TEST(where_all_are_unhealthy_calls_fail_and_say_so),
