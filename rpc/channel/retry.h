@@ -61,7 +61,7 @@ bool retry_is_for_code(const struct retry *retry, enum rpc_code code);
 /* The throttle lets failures be repeated. */
 bool retry_is_open(const struct retry *retry);
 
-/* grpc-retry-pushback-ms: what does not parse, or is negative, means never. */
+/* grpc-retry-pushback-ms: what does not parse, is negative or beyond 2^31 means never. */
 enum retry_pushback retry_read_pushback(const char *text, int64_t *pushback_ms);
 
 #endif

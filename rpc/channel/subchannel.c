@@ -117,7 +117,8 @@ static void lose_current(struct subchannel *subchannel)
     }
 }
 
-/* gRPC's proposal A8: whom our pings were too many gets half of them. */
+/* gRPC's proposal A8: whom our pings were too many gets half of them. Not one who
+ * refuses the connection: he has not seen any. */
 static void heed_calm(struct subchannel *subchannel)
 {
     if (subchannel->keepalive_ms < KEEPALIVE_MS_MAX)
@@ -128,7 +129,7 @@ static void on_going(struct connection_owner *owner)
 {
     struct subchannel_connection *own = container_of(owner, struct subchannel_connection, owner);
 
-    if (connection_is_told_to_calm(own->connection))
+    if (own->is_up && connection_is_told_to_calm(own->connection))
         heed_calm(own->subchannel);
     if (own->subchannel->current != own)
         return;
@@ -162,7 +163,6 @@ static void on_health(void *context, bool serving, const char *reason)
     struct subchannel *subchannel = context;
 
     if (serving) {
-        subchannel->failures = 0;
         set_state(subchannel, CHANNEL_READY);
         return;
     }

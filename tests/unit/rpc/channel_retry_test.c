@@ -221,6 +221,40 @@ static void a_server_that_does_not_say_how_it_is_holds_nobody_up(void **state)
     assert_int_equal(f->server.request_count, 1); /* about its health */
 }
 
+struct losing_watch {
+    struct channel_watch watch;
+    struct scripted_server *server;
+    enum channel_state state;
+};
+
+static void lose_when_ready(struct channel_watch *watch, enum channel_state state)
+{
+    struct losing_watch *losing = container_of(watch, struct losing_watch, watch);
+
+    losing->state = state;
+    if (state == CHANNEL_READY)
+        scripted_server_lose(losing->server);
+}
+
+static bool is_failing(void *context)
+{
+    return ((struct losing_watch *)context)->state == CHANNEL_FAILING;
+}
+
+static void who_says_that_it_is_well_and_closes_is_not_asked_without_a_pause(void **state)
+{
+    struct fixture *f = *state;
+    struct losing_watch losing = { .watch.on_state = lose_when_ready, .server = &f->server };
+
+    SCRIPT(f, { .act = SCRIPT_STATUS, .code = RPC_UNIMPLEMENTED }); /* as good as SERVING */
+    open_channel(f, (struct channel_options){
+                        .health_service = "", .backoff_ms = LONG_MS, .backoff_max_ms = LONG_MS });
+    channel_watch(f->calls.channel, &losing.watch);
+    run_until(&f->calls, is_failing, &losing);
+    assert_int_equal(f->server.connection_count, 2);
+    channel_unwatch(&losing.watch);
+}
+
 /* ---- By the policy. ---- */
 
 static void a_failed_call_is_tried_again_and_says_the_how_manieth_it_is(void **state)
@@ -720,6 +754,7 @@ int main(void)
         TEST(a_call_above_goaways_last_stream_goes_to_the_next_connection),
         TEST(connections_that_close_at_once_do_not_lose_calls_silently),
         TEST(a_server_that_does_not_say_how_it_is_holds_nobody_up),
+        TEST(who_says_that_it_is_well_and_closes_is_not_asked_without_a_pause),
         TEST(a_failed_call_is_tried_again_and_says_the_how_manieth_it_is),
         TEST(without_a_policy_it_is_not),
         TEST(a_call_that_may_not_happen_twice_is_not_tried_again),

@@ -153,9 +153,8 @@ static void the_server_may_say_when(void **state)
 
 static void pushback_is_a_number_or_means_never(void **state)
 {
-    static const char *const never[] = {
-        "", "-1", "x", "1x", "1.5", " ", "2147483648", "9223372036854775807", "99999999999999999999",
-    };
+    static const char *const never[] = { "",    "-1", "x",          "1x",
+                                         "1.5", " ",  "2147483648", "99999999999999999999" };
     int64_t ms = -1;
 
     (void)state;

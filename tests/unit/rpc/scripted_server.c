@@ -235,10 +235,15 @@ void scripted_server_open(struct scripted_server *server, struct loop *loop)
     listener_start(server->listener);
 }
 
+void scripted_server_lose(struct scripted_server *server)
+{
+    while (link_is_linked(&server->connections))
+        close_connection(container_of(server->connections.next, struct scripted_connection, link));
+}
+
 void scripted_server_close(struct scripted_server *server)
 {
     listener_close(server->listener);
-    while (link_is_linked(&server->connections))
-        close_connection(container_of(server->connections.next, struct scripted_connection, link));
+    scripted_server_lose(server);
     connection_scratch_free(server->scratch);
 }

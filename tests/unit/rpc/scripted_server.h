@@ -49,6 +49,8 @@ struct scripted_server {
 };
 
 void scripted_server_open(struct scripted_server *server, struct loop *loop);
+/* Closes all connections; it goes on accepting. */
+void scripted_server_lose(struct scripted_server *server);
 void scripted_server_close(struct scripted_server *server);
 
 #endif
