@@ -141,8 +141,11 @@ void call_on_writable(struct rpc_call *call, void (*on_writable)(struct rpc_call
 
 void call_note_kept(struct rpc_call *call)
 {
-    size_t size =
-        buffer_size(&call->out) + buffer_size(&call->pending) + buffer_size(&call->reader.partial);
+    size_t size = buffer_size(&call->out) + buffer_size(&call->pending) +
+                  buffer_size(&call->reader.partial) + arena_used_bytes(call->arena);
+
+    if (call->message_arena != NULL)
+        size += arena_used_bytes(call->message_arena);
 
     if (size < CALL_KEPT_MIN)
         size = 0;
@@ -212,7 +215,7 @@ void call_set_over(struct rpc_call *call)
     if (call->on_over != NULL)
         call->on_over(call);
     if (hooks != NULL && hooks->ended != NULL && call->method != NULL)
-        hooks->ended(hooks, call, call->code, now_us() - call->begun_us);
+        hooks->ended(hooks, call, call->code, call->begun_us > 0 ? now_us() - call->begun_us : 0);
 }
 
 void call_note_begin(struct rpc_call *call)

@@ -128,6 +128,7 @@ static void on_headers_end(struct stream_user *user)
     if (call->headers_ended)
         return;
     call->headers_ended = true;
+    call_note_begin(call);
     if (!call->is_post || !call->is_grpc)
         return; /* on_end() answers: only then it is certain that it is HTTP at all */
     if (user->stream->headers_too_large)
@@ -140,7 +141,6 @@ static void on_headers_end(struct stream_user *user)
         refuse_encoding(call);
     if (call->ended)
         return;
-    call_note_begin(call);
     start_deadline(call);
     if (call->timeout_ms == 0)
         on_deadline(&call->deadline);
@@ -186,6 +186,8 @@ static void take_stream_message(struct rpc_call *call, struct bytes data)
     message = unpack(call, &call->message_allocator, data);
     if (message != NULL && call->on_message != NULL)
         call->on_message(call, message);
+    if (!call->paused) /* then it is still lent */
+        arena_reset(call->message_arena);
 }
 
 static void take_plain_message(struct rpc_call *call, struct bytes data)

@@ -683,6 +683,55 @@ static void who_leaves_too_much_unread_loses_calls(void **state)
     assert_int_equal(f->goaway, -1);
 }
 
+/* A message with so many bytes of payload, whole; the stream stays open. */
+static void message(struct fixture *f, int32_t id, uint32_t size)
+{
+    const uint8_t head[] = { 0,
+                             0,
+                             (uint8_t)((size + 4) >> 16),
+                             (uint8_t)((size + 4) >> 8),
+                             (uint8_t)(size + 4),
+                             0x12, /* payload, its size in three bytes */
+                             (uint8_t)(size | 0x80),
+                             (uint8_t)(size >> 7 | 0x80),
+                             (uint8_t)(size >> 14) };
+    const uint8_t zeros[10000] = { 0 };
+
+    frame(f, NGHTTP2_DATA, 0, id, head, sizeof head);
+    for (uint32_t sent = 0; sent < size; sent += sizeof zeros)
+        frame(f, NGHTTP2_DATA, 0, id, zeros, sizeof zeros);
+}
+
+static void requests_that_are_whole_but_do_not_end_are_held(void **state)
+{
+    struct fixture *f = *state;
+    unsigned resets = 0;
+
+    preface(f);
+    for (int32_t id = 1; id < 16; id += 2) {
+        headers(f, id, &(struct request){ 0 }, 0);
+        message(f, id, 300000);
+        assert_true(h2_session_held(f->session) >= 300000);
+        h2_session_shed(f->session);
+        take_output(f);
+        assert_in_range(h2_session_held(f->session), 0, HELD_MAX);
+    }
+    for (int32_t id = 1; id < 16; id += 2)
+        resets += answer_to(f, id)->reset == NGHTTP2_ENHANCE_YOUR_CALM;
+    assert_int_equal(resets, 8 - HELD_MAX / 300000);
+    assert_int_equal(f->goaway, -1);
+}
+
+static void a_streams_message_is_held_until_it_was_taken(void **state)
+{
+    struct fixture *f = *state;
+
+    preface(f);
+    headers(f, 1, &(struct request){ .path = "/test.v1.Echo/Collect" }, 0);
+    message(f, 1, 300000);
+    assert_int_equal(h2_session_held(f->session), 0);
+}
+
 static void what_is_read_is_not_held(void **state)
 {
     struct fixture *f = *state;
@@ -770,6 +819,40 @@ static void half_a_header_block_ends_the_connection(void **state)
     take_output(f);
     assert_int_equal(f->goaway, NGHTTP2_ENHANCE_YOUR_CALM);
     assert_true(h2_session_is_done(f->session));
+}
+
+/* ---- What is told of calls. ---- */
+
+struct noted_hooks {
+    struct rpc_hooks hooks;
+    int ended;
+    int64_t longest_us;
+};
+
+static void note_ended(struct rpc_hooks *hooks, struct rpc_call *call, enum rpc_code code,
+                       int64_t duration_us)
+{
+    struct noted_hooks *noted = container_of(hooks, struct noted_hooks, hooks);
+
+    (void)call;
+    (void)code;
+    noted->ended++;
+    if (duration_us > noted->longest_us)
+        noted->longest_us = duration_us;
+}
+
+static void calls_that_are_refused_took_no_time(void **state)
+{
+    struct fixture *f = *state;
+    struct noted_hooks noted = { .hooks.ended = note_ended };
+
+    rpc_registry_set_hooks(f->registry, &noted.hooks);
+    preface(f);
+    ask(f, 1, (struct request){ .name = "grpc-timeout", .value = "soon" });
+    ask(f, 3, (struct request){ .name = "grpc-encoding", .value = "snappy" });
+    assert_int_equal(noted.ended, 2);
+    assert_in_range(noted.longest_us, 0, 1000 * 1000);
+    rpc_registry_set_hooks(f->registry, NULL);
 }
 
 /* ---- Anything at all. ---- */
@@ -863,11 +946,14 @@ int main(void)
         TEST(continuations_without_end_end_the_connection),
         TEST(a_stream_that_nobody_reads_is_reset),
         TEST(who_leaves_too_much_unread_loses_calls),
+        TEST(requests_that_are_whole_but_do_not_end_are_held),
+        TEST(a_streams_message_is_held_until_it_was_taken),
         TEST(what_is_read_is_not_held),
         TEST(an_answer_that_is_read_by_the_byte_is_reset),
         TEST(a_request_that_does_not_go_on_is_reset),
         TEST(a_request_that_drips_in_is_reset),
         TEST(half_a_header_block_ends_the_connection),
+        TEST(calls_that_are_refused_took_no_time),
         TEST(no_damaged_conversation_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
