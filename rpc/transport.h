@@ -23,7 +23,7 @@ struct transport {
 enum transport_outcome {
     TRANSPORT_DONE,
     /* Again when the socket is readable, or, if something waits to be written,
-     * writable. */
+     * writable, unless transport_needs_input(). */
     TRANSPORT_BLOCKED,
     TRANSPORT_CLOSED /* by the peer, or broken: transport_why() */
 };
@@ -56,6 +56,10 @@ bool transport_has_input(const struct transport *transport);
  * transport_flush(). While they do, no others are taken. */
 enum transport_outcome transport_write(struct transport *transport, struct bytes bytes,
                                        size_t *size);
+/* The last write waits for the rest of something that the peer has begun to say
+ * (a ticket, a key update): again after the next read, however writable the socket
+ * is. */
+bool transport_needs_input(const struct transport *transport);
 /* DONE: nothing that was taken waits any more. */
 enum transport_outcome transport_flush(struct transport *transport);
 bool transport_has_unsent(const struct transport *transport);

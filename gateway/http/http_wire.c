@@ -17,7 +17,8 @@ enum {
 static void wait_for_room(struct http_wire *wire)
 {
     wire->is_blocked = true;
-    event_add(wire->writable, NULL);
+    if (!transport_needs_input(&wire->transport)) /* then on_readable() goes on */
+        event_add(wire->writable, NULL);
 }
 
 /* When the others who woke the loop have had their say. */
@@ -180,8 +181,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (outcome != TRANSPORT_DONE || wire->is_at_end)
         return;
     outcome = read_input(wire);
-    if (transport_has_unsent(&wire->transport))
-        send_soon(wire); /* what reading made the transport say */
+    if (transport_needs_input(&wire->transport))
+        wire->is_blocked = false; /* it may have come */
+    if (transport_has_unsent(&wire->transport) || transport_needs_input(&wire->transport))
+        send_soon(wire); /* what reading made the transport say, or let us say */
     if (evbuffer_get_length(wire->input) > before) {
         choose_reading(wire); /* the end, too, is told the next time */
         wire->ops->on_input(wire);

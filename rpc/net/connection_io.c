@@ -29,6 +29,12 @@ static void note_progress(struct connection *connection)
     connection->sent = connection->transport.sent;
 }
 
+static void await_room(struct connection *connection)
+{
+    if (!transport_needs_input(&connection->transport)) /* then on_readable() goes on */
+        event_add(connection->writable, NULL);
+}
+
 /* True if the transport keeps nothing back. */
 static bool is_sent(struct connection *connection)
 {
@@ -50,7 +56,7 @@ static void keep_unsent(struct connection *connection, struct bytes rest)
     if (!buffer_append(&connection->unsent, rest))
         connection_give_up(connection, CONNECTION_END_MEMORY, "out of memory");
     else
-        event_add(connection->writable, NULL);
+        await_room(connection);
 }
 
 /* Writes, keeps what the socket does not take. True if it took all. */
@@ -83,7 +89,7 @@ static bool write_unsent(struct connection *connection)
         if (outcome == TRANSPORT_CLOSED)
             close_by_peer(connection);
         else if (outcome == TRANSPORT_BLOCKED)
-            event_add(connection->writable, NULL);
+            await_room(connection);
         if (outcome != TRANSPORT_DONE)
             return false;
         note_progress(connection);
@@ -289,6 +295,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (shake_hands(connection)) {
         read_input(connection);
         is_sent(connection); /* what reading made the transport say */
+        if (transport_needs_input(&connection->transport))
+            connection_post_flush(connection); /* it may have come */
         read_again(connection);
     }
     connection_leave(connection);

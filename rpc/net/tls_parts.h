@@ -59,10 +59,11 @@ struct tls_session {
     SSL *ssl;
     enum transport_protocol protocol;
     enum tls_state state;
-    bool peer_ended; /* the socket has no more */
-    bool drained;    /* it had no more for this call */
-    bool has_input;  /* the last read left some behind */
-    bool is_told;    /* that it failed, by a read or by the handshake */
+    bool peer_ended;  /* the socket has no more */
+    bool drained;     /* it had no more for this call */
+    bool has_input;   /* the last read left some behind */
+    bool needs_input; /* the last write waits for the rest of a message */
+    bool is_told;     /* that it failed, by a read or by the handshake */
     bool said_goodbye;
     bool ssl_is_dead;  /* OpenSSL itself has given up */
     struct buffer out; /* records for the socket */

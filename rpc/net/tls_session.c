@@ -229,12 +229,18 @@ static enum transport_outcome write_records(struct tls_session *session, struct 
     return result == 1 ? TRANSPORT_DONE : tls_session_judge(session, result);
 }
 
+bool tls_session_needs_input(const struct tls_session *session)
+{
+    return session->needs_input;
+}
+
 enum transport_outcome tls_session_write(struct tls_session *session, struct bytes bytes,
                                          size_t *size)
 {
     enum transport_outcome outcome = tls_session_flush(session);
 
     *size = 0;
+    session->needs_input = false;
     if (outcome != TRANSPORT_DONE)
         return outcome;
     if (session->state == TLS_SHAKING || session->state == TLS_FAILED)
@@ -242,6 +248,7 @@ enum transport_outcome tls_session_write(struct tls_session *session, struct byt
     if (bytes.size > WRITE_BYTES_MAX)
         bytes.size = WRITE_BYTES_MAX;
     outcome = write_records(session, bytes, size);
+    session->needs_input = outcome == TRANSPORT_BLOCKED; /* the buffer takes all */
     if (outcome == TRANSPORT_DONE && tls_session_flush(session) == TRANSPORT_CLOSED)
         return TRANSPORT_CLOSED;
     return outcome;

@@ -17,6 +17,7 @@ enum transport_outcome tls_session_read(struct tls_session *session, uint8_t *da
 enum transport_outcome tls_session_write(struct tls_session *session, struct bytes bytes,
                                          size_t *size);
 enum transport_outcome tls_session_flush(struct tls_session *session);
+bool tls_session_needs_input(const struct tls_session *session);
 bool tls_session_has_input(const struct tls_session *session);
 bool tls_session_has_unsent(const struct tls_session *session);
 int64_t tls_session_stuck_since_ms(const struct tls_session *session);

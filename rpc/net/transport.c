@@ -57,6 +57,11 @@ bool transport_has_input(const struct transport *transport)
     return transport->tls != NULL && tls_session_has_input(transport->tls);
 }
 
+bool transport_needs_input(const struct transport *transport)
+{
+    return transport->tls != NULL && tls_session_needs_input(transport->tls);
+}
+
 bool transport_has_unsent(const struct transport *transport)
 {
     return transport->tls != NULL && tls_session_has_unsent(transport->tls);

@@ -5,11 +5,13 @@
 #include "tests/unit/rpc/tls_folder.h"
 
 #include <inttypes.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A server that speaks TLS, and peers that do not play by the rules; good ones
@@ -237,6 +239,110 @@ static void a_record_that_stops_ends_the_connection(void **state)
     rpc_server_close(server, 0);
 }
 
+/* ---- A peer that seals its records itself (RFC 8446, 7.3): in OpenSSL's every
+ * message is whole. ---- */
+
+enum { SECRET_BYTES = 32, KEY_BYTES = 16, IV_BYTES = 12, TAG_BYTES = 16, RECORD_HEAD = 5 };
+
+static uint8_t secret[SECRET_BYTES]; /* of what the client sends */
+
+static void note_secret(const SSL *ssl, const char *line)
+{
+    static const char label[] = "CLIENT_TRAFFIC_SECRET_0 ";
+    const char *digits = strrchr(line, ' ') + 1;
+    unsigned byte;
+
+    (void)ssl;
+    if (strncmp(line, label, sizeof label - 1) != 0)
+        return;
+    for (size_t i = 0; i < SECRET_BYTES; i++) {
+        assert_int_equal(sscanf(digits + 2 * i, "%2x", &byte), 1);
+        secret[i] = (uint8_t)byte;
+    }
+}
+
+/* HKDF-Expand-Label without a context, for less than one block. */
+static void expand(const char *label, uint8_t *out, size_t size)
+{
+    uint8_t info[64], block[EVP_MAX_MD_SIZE];
+    int length = snprintf((char *)info, sizeof info, "%c%c%ctls13 %s%c%c", 0, (int)size,
+                          (int)(6 + strlen(label)), label, 0, 1);
+
+    assert_non_null(
+        HMAC(EVP_sha256(), secret, SECRET_BYTES, info, (size_t)length, block, &(unsigned){ 0 }));
+    memcpy(out, block, size);
+}
+
+/* The client's second record. Gives its size. */
+static size_t seal(uint8_t *out, const uint8_t *plain, size_t size)
+{
+    const uint8_t head[RECORD_HEAD] = { 0x17, 3, 3, 0, (uint8_t)(size + TAG_BYTES) };
+    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
+    uint8_t key[KEY_BYTES], iv[IV_BYTES];
+    int part;
+
+    expand("key", key, sizeof key);
+    expand("iv", iv, sizeof iv);
+    iv[IV_BYTES - 1] ^= 1;
+    memcpy(out, head, sizeof head);
+    EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), NULL, key, iv);
+    EVP_EncryptUpdate(cipher, NULL, &part, head, sizeof head);
+    EVP_EncryptUpdate(cipher, out + RECORD_HEAD, &part, plain, (int)size);
+    EVP_EncryptFinal_ex(cipher, out + RECORD_HEAD + part, &part);
+    EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, out + RECORD_HEAD + size);
+    EVP_CIPHER_CTX_free(cipher);
+    return RECORD_HEAD + size + TAG_BYTES;
+}
+
+static int64_t cpu_ms(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+static void peer_open_sealing(struct peer *peer, const struct rpc_server *server)
+{
+    peer->settings = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_keylog_callback(peer->settings, note_secret);
+    assert_int_equal(SSL_CTX_set_ciphersuites(peer->settings, "TLS_AES_128_GCM_SHA256"), 1);
+    peer->ssl = SSL_new(peer->settings);
+    SSL_set_alpn_protos(peer->ssl, (const unsigned char *)"\x02h2", 3);
+    SSL_set_fd(peer->ssl, raw_peer_connect(server));
+    assert_int_equal(SSL_connect(peer->ssl), 1);
+}
+
+/* A ping whose answer cannot be written before the key update is whole. */
+static void half_a_key_update_costs_nothing_and_ends_the_connection(void **state)
+{
+    static const char ping[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+                               "\0\0\x08\x06\0\0\0\0\0ping-pin";
+    static const uint8_t half[] = { 0x18, 0, 0, 1, 0x16 }; /* its head, as handshake */
+    struct call_fixture *f = *state;
+    struct rpc_server *server = open_server(
+        f, (struct rpc_server_options){ .tls = context, .limits.write_ms = 5 * SHORT_MS });
+    BIO *held = BIO_new(BIO_s_mem());
+    uint8_t bytes[512];
+    struct peer peer;
+    int64_t before_ms;
+    char *record;
+    long size;
+
+    peer_open_sealing(&peer, server);
+    SSL_set0_wbio(peer.ssl, held);
+    assert_int_equal(SSL_write(peer.ssl, ping, sizeof ping - 1), sizeof ping - 1);
+    size = BIO_get_mem_data(held, &record);
+    memcpy(bytes, record, (size_t)size);
+    size += (long)seal(bytes + size, half, sizeof half);
+    before_ms = cpu_ms();
+    assert_int_equal(send(SSL_get_rfd(peer.ssl), bytes, (size_t)size, 0), size);
+    assert_true(raw_peer_await_close(SSL_get_rfd(peer.ssl)));
+    assert_in_range(cpu_ms() - before_ms, 0, 2 * SHORT_MS);
+    peer_close(&peer);
+    rpc_server_close(server, 0);
+}
+
 /* The certificate that a new connection is shown, by what is left of its number. */
 static unsigned long shown(const struct rpc_server *server)
 {
@@ -289,6 +395,7 @@ int main(void)
         TEST(a_call_says_why_there_is_no_tls),
         TEST(a_client_without_a_certificate_is_told_so),
         TEST(a_record_that_stops_ends_the_connection),
+        TEST(half_a_key_update_costs_nothing_and_ends_the_connection),
         TEST(a_reload_is_for_new_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
