@@ -58,6 +58,8 @@ static bool is_ping(const struct h2_head *head)
 
 static void judge(struct h2_session *session, const struct h2_head *head)
 {
+    if (head->type == NGHTTP2_HEADERS)
+        session->block_ms = 0; /* another one */
     if (is_ping(head))
         h2_count(session, H2_COUNT_PINGS_RECEIVED);
     if (head->type == NGHTTP2_RST_STREAM)

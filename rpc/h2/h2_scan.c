@@ -1,5 +1,7 @@
 #include "rpc/h2/h2_scan.h"
 
+enum { HEADERS = 1, CONTINUATION = 9, FLAG_END_HEADERS = 4 }; /* RFC 9113, 6.2 */
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -41,5 +43,12 @@ bool h2_scan_next(struct h2_scan *scan, struct bytes bytes, size_t *at, struct h
     *head = read_head(scan->head);
     scan->head_size = 0;
     scan->payload_left = head->length;
+    scan->in_block = head->type == HEADERS || head->type == CONTINUATION;
+    scan->block_ends = (head->flags & FLAG_END_HEADERS) != 0;
     return true;
+}
+
+bool h2_scan_is_in_block(const struct h2_scan *scan)
+{
+    return scan->in_block && (!scan->block_ends || scan->payload_left > 0);
 }

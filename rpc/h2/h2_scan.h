@@ -18,11 +18,14 @@ struct h2_head { /* RFC 9113, 4.1 */
 struct h2_scan {
     size_t preface_left, payload_left;
     uint8_t head[H2_HEAD_SIZE];
-    size_t head_size; /* bytes of a head that came in pieces */
+    size_t head_size;          /* bytes of a head that came in pieces */
+    bool in_block, block_ends; /* the last frame is of a header block, and its last one */
 };
 
 /* Goes on from bytes.data + *at to behind the next frame's head. False: there is
  * none in the rest of these bytes; what there is of one is kept in scan->head. */
 bool h2_scan_next(struct h2_scan *scan, struct bytes bytes, size_t *at, struct h2_head *head);
+/* A header block has begun that has not come to its end. */
+bool h2_scan_is_in_block(const struct h2_scan *scan);
 
 #endif

@@ -261,16 +261,21 @@ void h2_session_stop(struct h2_session *session)
 static void sweep_stream(struct h2_stream *stream, int64_t elapsed_ms,
                          const struct h2_patience *patience)
 {
-    struct h2_session *session = stream->session;
-
-    /* Half a header block holds up the whole connection. */
-    if (session->options.role == H2_SERVER && !stream->headers_ended) {
-        stream->waited_ms += elapsed_ms;
-        if (stream->waited_ms >= patience->headers_ms)
-            h2_terminate(session, H2_END_HEADERS, NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (h2_stream_is_stalled(stream, elapsed_ms, patience)) {
+    if (stream->session->options.role == H2_SERVER && !stream->headers_ended)
+        return; /* sweep_block() */
+    if (h2_stream_is_stalled(stream, elapsed_ms, patience))
         reset(stream, H2_COUNT_STREAMS_STALLED, STREAM_CANCEL);
-    }
+}
+
+/* Half a header block holds up the whole connection: of a request or its trailers,
+ * on whatever stream. */
+static void sweep_block(struct h2_session *session, int64_t elapsed_ms, int64_t headers_ms)
+{
+    if (session->options.role != H2_SERVER || !h2_scan_is_in_block(&session->scan))
+        return;
+    session->block_ms += elapsed_ms;
+    if (session->block_ms >= headers_ms && !session->over)
+        h2_terminate(session, H2_END_HEADERS, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms,
@@ -279,6 +284,7 @@ void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms,
     h2_budget_grow(&session->budget, elapsed_ms);
     list_each_safe(link, &session->streams.list)
         sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, patience);
+    sweep_block(session, elapsed_ms, patience->headers_ms);
     if (session->over)
         h2_want_output(session);
 }

@@ -25,6 +25,7 @@ struct h2_session {
     struct h2_ids ids; /* server: the client's */
     struct h2_streams streams;
     uint64_t frame_count; /* that came in whole */
+    int64_t block_ms;     /* since when a header block is not whole */
     enum h2_end end;
     unsigned window_faults; /* window updates that were too large, not answered yet */
     bool is_up, going, draining, over;

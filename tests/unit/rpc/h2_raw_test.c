@@ -821,6 +821,50 @@ static void half_a_header_block_ends_the_connection(void **state)
     assert_true(h2_session_is_done(f->session));
 }
 
+/* On a stream that still reads, on one that was answered, and in several frames. */
+static void half_a_trailers_block_ends_the_connection(void **state)
+{
+    static const char *const paths[] = { "/test.v1.Echo/Collect", "/test.v1.Echo/None" };
+
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t block[100], bytes[200];
+        size_t size = put_header(block, "x-end", "of it");
+        struct fixture *f = *state;
+
+        preface(f);
+        headers(f, 1, &(struct request){ .path = paths[i % 2] }, 0);
+        size =
+            put_frame(bytes, NGHTTP2_HEADERS, i < 2 ? NGHTTP2_FLAG_END_HEADERS : 0, 1, block, size);
+        feed(f, bytes, i < 2 ? size - 1 : size);
+        for (int tick = 0; tick < 2; tick++)
+            h2_session_sweep(f->session, 1000, &three_s);
+        take_output(f);
+        assert_int_equal(f->goaway, -1);
+        h2_session_sweep(f->session, 1000, &three_s);
+        take_output(f);
+        assert_int_equal(f->goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+        teardown(state);
+        setup(state);
+    }
+}
+
+static void header_blocks_that_end_are_not_added_up(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t block[1000], bytes[1100];
+    size_t block_size = put_headers(block, &(struct request){ 0 });
+
+    preface(f);
+    for (int32_t id = 1; id < 20; id += 2) {
+        size_t size =
+            put_frame(bytes, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, block, block_size);
+        feed(f, bytes, size / 2);
+        h2_session_sweep(f->session, 1000, &three_s);
+        feed(f, bytes + size / 2, size - size / 2);
+    }
+    assert_alive(f);
+}
+
 /* ---- What is told of calls. ---- */
 
 struct noted_hooks {
@@ -953,6 +997,8 @@ int main(void)
         TEST(a_request_that_does_not_go_on_is_reset),
         TEST(a_request_that_drips_in_is_reset),
         TEST(half_a_header_block_ends_the_connection),
+        TEST(half_a_trailers_block_ends_the_connection),
+        TEST(header_blocks_that_end_are_not_added_up),
         TEST(calls_that_are_refused_took_no_time),
         TEST(no_damaged_conversation_does_harm),
     };
