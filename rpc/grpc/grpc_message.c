@@ -35,7 +35,8 @@ static bool append_compressed(struct buffer *out, uint8_t *frame, size_t size,
 
 static bool is_to_be_compressed(size_t size, const struct grpc_packing *packing)
 {
-    if (packing->coding == GRPC_IDENTITY || packing->compress == RPC_COMPRESS_NEVER)
+    if (packing->coding == GRPC_IDENTITY || packing->coder == NULL ||
+        packing->compress == RPC_COMPRESS_NEVER)
         return false;
     return packing->compress == RPC_COMPRESS_ALWAYS || size >= GRPC_COMPRESS_MIN_BYTES;
 }

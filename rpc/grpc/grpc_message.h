@@ -11,8 +11,8 @@
 enum { GRPC_COMPRESS_MIN_BYTES = 1 << 10 }; /* below, RPC_COMPRESS_AUTO leaves it */
 
 struct grpc_packing {
-    struct grpc_coder *coder;
-    enum grpc_coding coding; /* GRPC_IDENTITY: as it is */
+    struct grpc_coder *coder; /* NULL: no memory for one; as it is */
+    enum grpc_coding coding;  /* GRPC_IDENTITY: as it is */
     enum rpc_compress compress;
 };
 

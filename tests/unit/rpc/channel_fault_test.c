@@ -189,6 +189,32 @@ static void whatever_step_fails_another_address_takes_over(void **state)
     assert_in_range(fail_each_step(f, &options), 20, 400);
 }
 
+/* On a connection that stands, in a call's memory of before: what is new is mostly
+ * what compressing needs. */
+static void whatever_step_fails_a_compressed_call_ends(void **state)
+{
+    struct call_fixture *f = *state;
+    const struct channel_options options = { .address = rpc_server_address(f->carrier) };
+    unsigned n = 0;
+
+    do {
+        struct noted_call call;
+        struct why why;
+        assert_int_equal(channel_open(f->loop, &options, &f->channel, &why), OK);
+        assert_int_equal(say(f), RPC_OK);
+        noted_call_init(&call, f, "/test.v1.Echo/Say");
+        call.call.compress = RPC_COMPRESS_ALWAYS;
+        countdown = ++n;
+        steps = 0;
+        armed = true;
+        client_call_start(f->channel, &call.call);
+        armed = false;
+        noted_call_wait(&call);
+        channel_close(f->channel);
+    } while (steps >= n);
+    assert_in_range(n - 1, 1, 50);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -196,6 +222,7 @@ int main(void)
         TEST(whatever_step_fails_the_channel_recovers),
         TEST(whatever_step_fails_a_name_is_resolved_in_the_end),
         TEST(whatever_step_fails_another_address_takes_over),
+        TEST(whatever_step_fails_a_compressed_call_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
