@@ -52,6 +52,13 @@ void h2_budget_data(struct h2_budget *budget)
     add(budget, H2_BUDGET_DATA_CREDIT);
 }
 
+/* A server that answers before it has the whole request resets the rest of it (RFC
+ * 9113, 8.1). */
+void h2_budget_request(struct h2_budget *budget)
+{
+    add(budget, H2_COST_RESET);
+}
+
 static bool spend(struct h2_budget *budget, int32_t cost)
 {
     if (budget->left >= 0)

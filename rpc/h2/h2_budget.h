@@ -21,6 +21,8 @@ void h2_budget_grow(struct h2_budget *budget, int64_t elapsed_ms);
 void h2_budget_data(struct h2_budget *budget);
 /* False: overdrawn. */
 bool h2_budget_frame(struct h2_budget *budget, uint8_t type, uint8_t flags);
+/* A request was sent: it may be reset. */
+void h2_budget_request(struct h2_budget *budget);
 /* A PING that wants an answer. False: there are more than one in each interval,
  * with H2_PINGS_AT_ONCE saved up (gRPC's A8, server-side keepalive enforcement). */
 bool h2_budget_ping(struct h2_budget *budget);

@@ -225,6 +225,8 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_HEADERS:
         h2_budget_answer(&session->budget);
+        if (session->options.role == H2_CLIENT)
+            h2_budget_request(&session->budget);
         note_headers_sent(session, frame);
         break;
     case NGHTTP2_RST_STREAM:

@@ -1,5 +1,6 @@
 #include "tests/unit/rpc/call_cases.h"
 
+#include "rpc/limits.h"
 #include "rpc/net/address.h"
 #include "rpc/standard/health.h"
 #include "rpc/server.h"
@@ -244,6 +245,24 @@ static void when_the_first_is_lost_the_next_takes_over(void **state)
     place_down(&f->places[1]);
     say_until_ok(f);
     assert_int_equal(started(f, 0), 2);
+}
+
+/* Each answer comes before its request has ended, and a reset behind it. */
+static void a_server_that_answers_early_keeps_its_connection(void **state)
+{
+    enum { CALLS = 2 * H2_BUDGET_MAX / H2_COST_RESET };
+    struct fixture *f = *state;
+
+    open_channel(f, (struct channel_options){ 0 });
+    for (int i = 0; i < CALLS; i++) {
+        struct noted_call call;
+        noted_call_init(&call, &f->calls, "/test.v1.Echo/None");
+        call.call.streaming_request = true;
+        call.call.request = NULL; /* what is sent would pay */
+        client_call_start(f->calls.channel, &call.call);
+        noted_call_wait(&call);
+        assert_int_equal(call.status.code, RPC_UNIMPLEMENTED);
+    }
 }
 
 static void *drain(void *context)
@@ -875,6 +894,7 @@ int main(void)
         TEST(a_dead_address_before_a_live_one_is_passed_over),
         TEST(where_all_are_dead_the_call_says_so_of_one),
         TEST(when_the_first_is_lost_the_next_takes_over),
+        TEST(a_server_that_answers_early_keeps_its_connection),
         TEST(a_server_that_drains_loses_no_call),
         TEST(a_silent_address_is_overtaken),
         TEST(an_address_that_does_not_speak_http2_in_time_is_given_up),

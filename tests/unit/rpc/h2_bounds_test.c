@@ -61,6 +61,18 @@ static void content_pays_for_its_frames_and_time_for_others(void **state)
     }
 }
 
+static void requests_pay_for_their_resets(void **state)
+{
+    struct h2_budget budget;
+
+    (void)state;
+    h2_budget_init(&budget, 0);
+    for (int i = 0; i < 100000; i++) {
+        h2_budget_request(&budget);
+        assert_true(h2_budget_frame(&budget, RST_STREAM, 0));
+    }
+}
+
 static void who_has_overdrawn_stays_so(void **state)
 {
     struct h2_budget budget;
@@ -218,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_useless_frame_has_its_price),
         cmocka_unit_test(content_pays_for_its_frames_and_time_for_others),
+        cmocka_unit_test(requests_pay_for_their_resets),
         cmocka_unit_test(who_has_overdrawn_stays_so),
         cmocka_unit_test(keepalive_every_ten_seconds_is_fine_for_ever),
         cmocka_unit_test(a_few_pings_at_once_are_fine),
