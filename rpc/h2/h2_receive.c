@@ -97,5 +97,7 @@ bool h2_session_receive(struct h2_session *session, struct bytes bytes)
         return false;
     receive(session, bytes);
     h2_want_output(session);
+    if (session->over)
+        h2_set_going(session); /* a GOAWAY that says so may have to wait */
     return !session->over;
 }

@@ -285,8 +285,10 @@ void h2_session_sweep(struct h2_session *session, int64_t elapsed_ms,
     list_each_safe(link, &session->streams.list)
         sweep_stream(container_of(link, struct h2_stream, link), elapsed_ms, patience);
     sweep_block(session, elapsed_ms, patience->headers_ms);
-    if (session->over)
+    if (session->over) {
         h2_want_output(session);
+        h2_set_going(session);
+    }
 }
 
 enum h2_end h2_session_end(const struct h2_session *session)

@@ -865,6 +865,36 @@ static void header_blocks_that_end_are_not_added_up(void **state)
     assert_alive(f);
 }
 
+/* ---- A client's session. ---- */
+
+struct client {
+    struct h2_owner owner;
+    bool is_going;
+};
+
+static void note_going(struct h2_owner *owner)
+{
+    container_of(owner, struct client, owner)->is_going = true;
+}
+
+/* Its owner must not offer it calls for as long as the peer reads nothing. */
+static void a_session_that_is_over_says_so_before_it_can_write(void **state)
+{
+    static const struct h2_owner_ops ops = { .on_output = ignore, .on_going = note_going };
+    static const uint8_t ping[17] = { 0, 0, 8, NGHTTP2_PING };
+    const struct h2_options options = { .role = H2_CLIENT, .header_bytes_max = 64 << 10 };
+    struct client client = { .owner.ops = &ops };
+    struct h2_session *session = h2_session_new(&options, &client.owner);
+
+    (void)state;
+    assert_true(h2_session_receive(session, bytes_of("\0\0\0\4\0\0\0\0\0", 9)));
+    assert_false(client.is_going);
+    while (h2_session_receive(session, bytes_of(ping, sizeof ping)))
+        assert_false(client.is_going);
+    assert_true(client.is_going);
+    h2_session_free(session);
+}
+
 /* ---- What is told of calls. ---- */
 
 struct noted_hooks {
@@ -999,6 +1029,7 @@ int main(void)
         TEST(half_a_header_block_ends_the_connection),
         TEST(half_a_trailers_block_ends_the_connection),
         TEST(header_blocks_that_end_are_not_added_up),
+        TEST(a_session_that_is_over_says_so_before_it_can_write),
         TEST(calls_that_are_refused_took_no_time),
         TEST(no_damaged_conversation_does_harm),
     };
