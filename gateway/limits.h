@@ -1,6 +1,8 @@
 #ifndef GATEWAY_LIMITS_H
 #define GATEWAY_LIMITS_H
 
+#include "core/base/json_scan.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,8 +62,7 @@ enum {
     REQUEST_ID_MAX = 128,
     HEADER_VALUE_MAX = 256,                  /* of a header that means something to us */
 
-    DATA_DEPTH_MAX = 32,                     /* nesting inside a job's `data` */
-    JSON_DEPTH_MAX = DATA_DEPTH_MAX + 1,     /* the document around it included */
+    JSON_DEPTH_MAX = JSON_DATA_DEPTH_MAX + 1,    /* the document around it included */
     FIELD_PATH_MAX = 256,                    /* "data.filters.collections[3]" */
     ANSWER_BYTES_MAX = 64 * 1024 * 1024,     /* JSON text of one answer */
 

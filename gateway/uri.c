@@ -1,6 +1,6 @@
 #include "gateway/uri.h"
 
-#include "gateway/json/utf8.h"
+#include "core/base/utf8.h"
 
 enum plus { PLUS_IS_PLUS, PLUS_IS_SPACE };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/json/utf8.h"
+#include "core/base/utf8.h"
 
 enum { ROOM_FIRST = 1024 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "gateway/json/field.h"
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/limits.h"
 #include "gateway/json/transcode_value.h"
 #include "gateway/json/word_list.h"

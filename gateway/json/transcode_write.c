@@ -4,7 +4,7 @@
 #include "gateway/json/duration.h"
 #include "rpc/enum_word.h"
 #include "gateway/json/field.h"
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/limits.h"
 #include "gateway/json/transcode_value.h"
 #include "gateway/json/word_list.h"

@@ -177,7 +177,10 @@ SYNC_CLIENT_API enum sync_code sync_client_connect(struct sync_client *client, i
 
 /* ---- Jobs. ---- */
 
-/* Words are those of the JSON API: status "queued", "scheduled", "active",
+/* Of a job that was queued, paused, resumed, cancelled or retried only id, name, status,
+ * state, wait_reason, progress, the times and is_duplicate are told; the rest is "" or 0
+ * until it is read with sync_client_get(), listed or watched.
+ * Words are those of the JSON API: status "queued", "scheduled", "active",
  * "paused", "completed", "failed", "cancelled". Text is never NULL: what there is
  * none of is "", and a time 0. */
 struct sync_job {
@@ -222,9 +225,11 @@ struct sync_job_request {
     const char *type;     /* "full", "incremental", "entity", "scheduled" */
     const char *priority; /* "low", "normal", "high", "critical"; NULL: normal */
     const char *source, *target;
-    const char *entity;    /* for type "entity" */
-    const char *mode;      /* scheduled: "full" or "incremental" */
-    const char *data_json; /* more of `data`, as a JSON object: handed to the worker */
+    const char *entity; /* for type "entity" */
+    const char *mode;   /* scheduled: "full" or "incremental" */
+    /* `data` as a JSON object, handed to the worker: members of its connectors' own. What
+     * the fields here say need not be in it; it must not say anything else. NULL: none. */
+    const char *data_json;
     int64_t updated_since_ms;
     const char *const *collections;
     size_t collection_count;
@@ -327,10 +332,12 @@ SYNC_CLIENT_API bool sync_client_list_start(struct sync_client *client,
 /* ---- Watching. ---- */
 
 enum sync_event_kind {
-    SYNC_EVENT_JOB,    /* a job as it is now */
-    SYNC_EVENT_SYNCED, /* the opening list is complete: from here on, changes */
-    SYNC_EVENT_LOST,   /* the server went away; it goes on where it was once it is back */
-    SYNC_EVENT_RELIST  /* changes were missed: the list begins anew */
+    SYNC_EVENT_JOB, /* a job as it is now */
+    /* The opening list is complete: from here on, changes. It has at most 1,000 jobs
+     * that are not over, and the 50 newest that are; sync_client_list() has all. */
+    SYNC_EVENT_SYNCED,
+    SYNC_EVENT_LOST,  /* the server went away; it goes on where it was once it is back */
+    SYNC_EVENT_RELIST /* changes were missed: the opening list begins anew */
 };
 
 struct sync_event {

@@ -1,5 +1,6 @@
 #include "core/limits.h"
 #include "rpc/methods/convert.h"
+#include "rpc/methods/data_json.h"
 
 #include <string.h>
 
@@ -167,6 +168,7 @@ static enum err read_filters(const Sync__V1__JobFilters *filters, struct run_spe
 static enum err read_data(const Sync__V1__JobData *data, struct arena *mem, struct run_spec *spec,
                           struct why *why)
 {
+    Sync__V1__JobData whole;
     enum err e;
 
     if (data == NULL)
@@ -180,7 +182,10 @@ static enum err read_data(const Sync__V1__JobData *data, struct arena *mem, stru
         return refuse_field(why, "data.mode", "must be full or incremental");
     spec->mode = (enum run_type)data->mode;
     e = read_filters(data->filters, spec, why);
-    return e == OK ? pack_data(data, mem, &spec->data, why) : e;
+    whole = *data; /* the request stays as it came: its id was given to that */
+    if (e == OK)
+        e = data_json_complete(&whole, mem, why);
+    return e == OK ? pack_data(&whole, mem, &spec->data, why) : e;
 }
 
 static enum err read_kind(const Sync__V1__QueueJobRequest *request, struct run_spec *spec,

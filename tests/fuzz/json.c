@@ -1,7 +1,7 @@
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/json/json_writer.h"
 #include "gateway/limits.h"
-#include "gateway/json/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/fuzz/input.h"
 
 #include <assert.h>
@@ -25,8 +25,8 @@ static bool is_too_much(const json_error_t *error)
 static bool jansson_reads(struct bytes text, bool or_too_much)
 {
     json_error_t error = { .line = 0 };
-    json_t *json = json_loadb((const char *)text.data, text.size,
-                              JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *json =
+        json_loadb((const char *)text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     bool reads = json != NULL;
 
     if (!reads)
@@ -54,6 +54,28 @@ static void check_members(struct bytes text, json_t *object)
     }
 }
 
+/* The walk sees what jansson read, name by name. */
+static void check_walk(struct bytes text, json_t *object)
+{
+    struct json_items items = json_items_of(text);
+    struct arena *mem = arena_new(1 << 20);
+    struct bytes name, value;
+    size_t count = 0;
+
+    for (; json_items_next(&items, &name, &value); count++) {
+        struct bytes said = json_scan_text(name, mem), as_text;
+        json_t *member = json_object_getn(object, (const char *)said.data, said.size);
+
+        assert(member != NULL && (value.data[0] == '"') == json_is_string(member));
+        if (!json_is_string(member))
+            continue;
+        as_text = bytes_of(json_string_value(member), json_string_length(member));
+        assert(bytes_equal(json_scan_text(value, mem), as_text));
+    }
+    assert(count == json_object_size(object));
+    arena_free(mem);
+}
+
 static void check_scan(struct bytes text)
 {
     struct why why = { .text = "" };
@@ -70,6 +92,7 @@ static void check_scan(struct bytes text)
     if (json != NULL && json_is_object(json)) {
         assert(json_scan_is_object(text));
         check_members(text, json);
+        check_walk(text, json);
     }
     json_decref(json);
 }

@@ -1,6 +1,6 @@
 #include "gateway/request_bind.h"
 
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/limits.h"
 #include "tests/fuzz/input.h"
 

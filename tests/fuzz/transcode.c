@@ -1,7 +1,7 @@
 #include "gateway/json/transcode.h"
 
 #include "gateway/json/field.h"
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/limits.h"
 #include "gateway/route.h"
 #include "tests/fuzz/input.h"

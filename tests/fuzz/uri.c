@@ -1,7 +1,7 @@
 #include "gateway/uri.h"
 
 #include "gateway/route.h"
-#include "gateway/json/utf8.h"
+#include "core/base/utf8.h"
 #include "tests/fuzz/input.h"
 
 #include <assert.h>

@@ -28,11 +28,12 @@ void load_write_payload(char *text, unsigned bytes, uint64_t job)
 
 bool load_read_payload(const char *text, uint64_t *job)
 {
+    const char *number = strstr(text, "\"n\":"); /* behind what the server put in front */
     char *end;
 
-    if (strncmp(text, "{\"n\":", 5) != 0)
+    if (number == NULL)
         return false;
-    *job = strtoull(text + 5, &end, 10);
+    *job = strtoull(number + 4, &end, 10);
     return *end == ',';
 }
 

@@ -18,7 +18,7 @@
 
 #include "core/base/list.h"
 #include "gateway/gateway.h"
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "rpc/call.h"
 #include "rpc/server.h"
 #include "sync/v1/sync.pb-c.h"

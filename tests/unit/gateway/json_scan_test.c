@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/json/json_writer.h"
 
 static enum err scan(const char *text, unsigned depth_max, struct why *why)
@@ -114,6 +114,53 @@ static void a_member_is_found_byte_for_byte(void **state)
     assert_true(bytes_equal(json_scan_member(text, 2), bytes_of_text("null")));
 }
 
+static void an_array_or_object_is_walked_to_its_end(void **state)
+{
+    static const char *const lists[] = { " [ 1 , \"x\" ]", "{\"a\" : 1 , \"b\":\"x\"} " };
+    struct bytes name = { 0 }, value;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct json_items items = json_items_of(bytes_of_text(lists[i]));
+        assert_true(json_items_next(&items, &name, &value));
+        assert_true(bytes_equal(value, bytes_of_text("1")));
+        assert_true(json_items_next(&items, &name, &value));
+        assert_true(bytes_equal(value, bytes_of_text("\"x\"")));
+        assert_false(json_items_next(&items, &name, &value));
+        assert_false(json_items_next(&items, &name, &value));
+    }
+    assert_true(bytes_equal(name, bytes_of_text("\"b\"")));
+    for (const char *empty = "[{"; *empty != '\0'; empty++) {
+        struct json_items items = json_items_of(bytes_of_text(*empty == '[' ? "[ ]" : "{}"));
+        assert_false(json_items_next(&items, &name, &value));
+    }
+}
+
+static void escapes_say_what_they_stand_for(void **state)
+{
+    static const char *const texts[][2] = {
+        { "\"\"", "" },
+        { "\"as it is \xc3\xa9\"", "as it is \xc3\xa9" },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
+        { "\"\\u0041\\u00e9\\u20AC\"", "A\xc3\xa9\xe2\x82\xac" },
+        { "\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!" },
+        { "\"\\ud83d\"", "\xef\xbf\xbd" },
+        { "\"\\ud83dx\\u0041\"", "\xef\xbf\xbdxA" },
+        { "\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
+                                "A" },
+        { "\"\\ude00\"", "\xef\xbf\xbd" },
+    };
+    struct arena *mem = arena_new(1 << 16);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct bytes string = bytes_of_text(texts[i][0]);
+        assert_int_equal(json_scan(string, 1, NULL), OK);
+        assert_true(bytes_equal(json_scan_text(string, mem), bytes_of_text(texts[i][1])));
+    }
+    arena_free(mem);
+}
+
 static void objects_are_told_from_other_values(void **state)
 {
     (void)state;
@@ -169,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_nul_byte_ends_nothing),
         cmocka_unit_test(depth_is_limited_to_the_level),
         cmocka_unit_test(a_member_is_found_byte_for_byte),
+        cmocka_unit_test(an_array_or_object_is_walked_to_its_end),
+        cmocka_unit_test(escapes_say_what_they_stand_for),
         cmocka_unit_test(objects_are_told_from_other_values),
         cmocka_unit_test(the_writer_escapes_and_mends),
         cmocka_unit_test(the_writer_stops_at_its_limit),

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "gateway/json/field.h"
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
 #include "gateway/openapi/openapi.h"
 #include "gateway/openapi/openapi_text.h"
 #include "gateway/route.h"

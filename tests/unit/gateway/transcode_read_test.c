@@ -240,8 +240,8 @@ static void data_may_be_nested_up_to_its_limit(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(read_nested_data(f, DATA_DEPTH_MAX), OK);
-    assert_int_equal(read_nested_data(f, DATA_DEPTH_MAX + 1), ERR_INVALID);
+    assert_int_equal(read_nested_data(f, JSON_DATA_DEPTH_MAX), OK);
+    assert_int_equal(read_nested_data(f, JSON_DATA_DEPTH_MAX + 1), ERR_INVALID);
     assert_int_equal(read_nested_data(f, 100), ERR_INVALID);
     assert_non_null(strstr(f->why.text, "nested too deep"));
 }

@@ -93,7 +93,10 @@ static void everything_that_was_asked_for_is_told_again(void **state)
     assert_int_equal(job->type, SYNC__V1__JOB_TYPE__JOB_TYPE_FULL);
     assert_int_equal(job->priority, SYNC__V1__JOB_PRIORITY__JOB_PRIORITY_HIGH);
     assert_string_equal(job->data->source, "shopify");
-    assert_string_equal(job->data->json, "{\"source\":\"shopify\",\"own\":[1,2]}");
+    assert_string_equal(
+        job->data->json,
+        "{\"target\":\"local\",\"filters\":{\"updatedSince\":\"2023-01-01T00:00:00Z\","
+        "\"collections\":[\"summer\",\"new\"]},\"source\":\"shopify\",\"own\":[1,2]}");
     assert_int_equal(job->data->filters->updated_since->seconds, 1672531200);
     assert_int_equal(job->data->filters->n_collections, 2);
     assert_string_equal(job->data->filters->collections[1], "new");
@@ -295,6 +298,139 @@ static void what_is_wrong_is_refused_by_the_name_of_its_field(void **state)
     assert_int_equal(count_jobs(f), 0);
 }
 
+/* ---- data.json beside the typed fields. ---- */
+
+static const char *json_kept(struct methods_fixture *f, struct queueing *q, const char *json)
+{
+    Sync__V1__Job *job;
+
+    q->data.json = (char *)(uintptr_t)json;
+    job = submit(f, q);
+    assert_non_null(job);
+    return get_job(f, job->id)->data->json;
+}
+
+static void what_only_typed_fields_say_is_put_into_the_object(void **state)
+{
+    struct methods_fixture *f = *state;
+    char *collections[] = { (char *)"a\"\\\n", (char *)"" };
+    struct queueing q;
+
+    a_full_job(&q);
+    assert_string_equal(json_kept(f, &q, " { } "),
+                        " {\"source\":\"shopify\",\"target\":\"local\" } ");
+    assert_string_equal(json_kept(f, &q, "{\"a\":1}"),
+                        "{\"source\":\"shopify\",\"target\":\"local\",\"a\":1}");
+    assert_string_equal(json_kept(f, &q, ""), "");
+    q.filters.collections = collections;
+    q.filters.n_collections = 2;
+    q.data.filters = &q.filters;
+    q.data.allow_mass_delete = true;
+    q.data.mode = SYNC__V1__JOB_TYPE__JOB_TYPE_INCREMENTAL;
+    q.data.entity = (char *)"products";
+    assert_string_equal(json_kept(f, &q, "{\"source\":\"shopify\",\"target\":\"local\"}"),
+                        "{\"entity\":\"products\",\"mode\":\"incremental\",\"filters\":"
+                        "{\"collections\":[\"a\\\"\\\\\\u000a\",\"\"]},\"allowMassDelete\":true,"
+                        "\"source\":\"shopify\",\"target\":\"local\"}");
+}
+
+static void an_object_that_lacks_nothing_stays_as_it_is(void **state)
+{
+    static const char whole[] =
+        "\t{ \"targe\\u0074\" : \"l\\u006fcal\", \"source\":\"shopify\",\"entity\":null, "
+        "\"mode\":null,"
+        "\"allowMassDelete\":false, \"filters\":{\"mine\":[],\"collections\":[ \"summer\" ],"
+        "\"updatedSince\":\"2023-01-01T01:00:00.000+01:00\"}, \"mine\":{\"source\":\"another\"} }";
+    struct methods_fixture *f = *state;
+    char *collections[] = { (char *)"summer" };
+    struct queueing q;
+
+    a_full_job(&q);
+    q.time.seconds = 1672531200;
+    q.filters.updated_since = &q.time;
+    q.filters.collections = collections;
+    q.filters.n_collections = 1;
+    q.data.filters = &q.filters;
+    assert_string_equal(json_kept(f, &q, whole), whole);
+}
+
+static void an_object_that_contradicts_the_typed_fields_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "[1]",
+        "1",
+        "null",
+        " ",
+        "garbage{",
+        "{}{}",
+        "{\"source\":\"evil\"}",
+        "{\"source\":\"shopify\",\"source\":\"evil\"}",
+        "{\"sourc\\u0065\":\"evil\"}",
+        "{\"source\":\"shopify\\u0000\"}",
+        "{\"source\":\"\\ud83d\\ude00\"}",
+        "{\"source\":\"\\ud83d\"}",
+        "{\"source\":null}",
+        "{\"source\":[\"shopify\"]}",
+        "{\"target\":\"Local\"}",
+        "{\"entity\":\"products\"}",
+        "{\"mode\":\"full\"}",
+        "{\"mode\":1}",
+        "{\"allowMassDelete\":true}",
+        "{\"allowMassDelete\":\"false\"}",
+        "{\"filters\":[]}",
+        "{\"filters\":null}",
+        "{\"filters\":{}}",
+        "{\"filters\":{\"collections\":[\"summer\"]}}",
+        "{\"filters\":{\"collections\":[\"summer\"],\"updatedSince\":\"2023-01-01T00:00:01Z\"}}",
+        "{\"filters\":{\"collections\":[\"summer\"],\"updatedSince\":1672531200}}",
+        "{\"filters\":{\"collections\":[],\"updatedSince\":\"2023-01-01T00:00:00Z\"}}",
+        "{\"filters\":{\"collections\":[\"summer\",\"x\"],\"updatedSince\":\"2023-01-01T00:00:"
+        "00Z\"}}",
+        "{\"filters\":{\"collections\":\"summer\",\"updatedSince\":\"2023-01-01T00:00:00Z\"}}",
+    };
+    struct methods_fixture *f = *state;
+    char *collections[] = { (char *)"summer" };
+    struct queueing q;
+
+    a_full_job(&q);
+    q.time.seconds = 1672531200;
+    q.filters.updated_since = &q.time;
+    q.filters.collections = collections;
+    q.filters.n_collections = 1;
+    q.data.filters = &q.filters;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        q.data.json = (char *)(uintptr_t)wrong[i];
+        assert_null(submit(f, &q));
+        assert_failed(f, RPC_INVALID_ARGUMENT, "data.json");
+    }
+    assert_int_equal(count_jobs(f), 0);
+}
+
+/* An object of that many around an empty one, and its own. */
+static Sync__V1__Job *submit_nested(struct methods_fixture *f, int depth)
+{
+    char json[1000] = "";
+    struct queueing q;
+
+    for (int i = 1; i < depth; i++)
+        strcat(json, "{\"a\":");
+    strcat(json, "{");
+    for (int i = 0; i < depth; i++)
+        strcat(json, "}");
+    a_full_job(&q);
+    q.data.json = json;
+    return submit(f, &q);
+}
+
+static void an_object_may_be_nested_32_deep_and_no_deeper(void **state)
+{
+    struct methods_fixture *f = *state;
+
+    assert_non_null(submit_nested(f, 32));
+    assert_null(submit_nested(f, 33));
+    assert_failed(f, RPC_INVALID_ARGUMENT, "data.json");
+}
+
 static void coalescing_gives_the_job_that_waits_as_a_duplicate(void **state)
 {
     struct methods_fixture *f = *state;
@@ -312,7 +448,8 @@ static void coalescing_gives_the_job_that_waits_as_a_duplicate(void **state)
     assert_string_equal(second->id, first->id);
     assert_true(second->duplicate);
     assert_int_equal(count_jobs(f), 1);
-    assert_string_equal(get_job(f, first->id)->data->json, "{\"newer\":true}");
+    assert_string_equal(get_job(f, first->id)->data->json,
+                        "{\"source\":\"shopify\",\"target\":\"local\",\"newer\":true}");
 }
 
 static void a_rejected_duplicate_is_told_the_id_there_is(void **state)
@@ -364,7 +501,7 @@ static void a_repeated_request_id_gives_the_first_answer(void **state)
     assert_string_equal(again->id, first->id);
     assert_int_equal(again->queued_at->seconds, first->queued_at->seconds);
     assert_int_equal(count_jobs(f), 1);
-    q.request.org_id = (char *)ORG;         /* said once more, in another place */
+    q.request.org_id = (char *)ORG; /* said once more, in another place */
     again = submit(f, &q);
     assert_non_null(again);
     assert_string_equal(again->id, first->id);
@@ -524,6 +661,10 @@ int main(void)
         TEST(defaults_are_filled_in),
         TEST(a_scheduled_job_waits_for_its_time_and_tells_the_next_ones),
         TEST(what_is_wrong_is_refused_by_the_name_of_its_field),
+        TEST(what_only_typed_fields_say_is_put_into_the_object),
+        TEST(an_object_that_lacks_nothing_stays_as_it_is),
+        TEST(an_object_that_contradicts_the_typed_fields_is_refused),
+        TEST(an_object_may_be_nested_32_deep_and_no_deeper),
         TEST(coalescing_gives_the_job_that_waits_as_a_duplicate),
         TEST(a_rejected_duplicate_is_told_the_id_there_is),
         TEST(a_replaced_job_is_cancelled),

@@ -227,7 +227,7 @@ static void jobs_with_a_lot_of_data_make_short_pages(void **state)
         assert_non_null(page);
         assert_true(page->n_jobs > 0 && page->n_jobs < JOBS);
         for (size_t i = 0; i < page->n_jobs; i++)
-            assert_int_equal(strlen(page->jobs[i]->data->json), BYTES);
+            assert_true(strlen(page->jobs[i]->data->json) >= BYTES);
         seen += (int)page->n_jobs;
         request.page_token = page->next_page_token;
     } while (request.page_token[0] != '\0' && seen < JOBS);

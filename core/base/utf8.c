@@ -1,4 +1,4 @@
-#include "gateway/json/utf8.h"
+#include "core/base/utf8.h"
 
 /* Lead byte range → length and the range of the second byte; the bytes after
  * it are always 80..BF. The table of RFC 3629, section 4. */

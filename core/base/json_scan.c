@@ -1,8 +1,8 @@
-#include "gateway/json/json_scan.h"
+#include "core/base/json_scan.h"
+
+#include "core/base/utf8.h"
 
 #include <assert.h>
-
-#include "gateway/json/utf8.h"
 
 /* A recursive descent whose recursion the depth limit bounds. `flaw` is set
  * where the text first goes wrong; then everything returns at once. */
@@ -228,32 +228,148 @@ enum err json_scan(struct bytes text, unsigned depth_max, struct why *why)
                        scan.at + 1);
 }
 
-struct bytes json_scan_member(struct bytes text, size_t index)
-{
-    struct scan scan = { .text = text, .depth_max = UINT32_MAX };
-    size_t begin;
-    bool ok;
-
-    skip_space(&scan);
-    for (;; index--) {
-        scan.at++; /* the brace, then each comma */
-        ok = scan_key(&scan);
-        assert(ok);
-        skip_space(&scan);
-        begin = scan.at;
-        ok = scan_value(&scan);
-        assert(ok);
-        if (index == 0)
-            return bytes_of(text.data + begin, scan.at - begin);
-        skip_space(&scan);
-        assert(peek(&scan) == ',');
-    }
-}
-
 bool json_scan_is_object(struct bytes text)
 {
     struct scan scan = { .text = text };
 
     skip_space(&scan);
     return peek(&scan) == '{';
+}
+
+/* ---- What stands in a text that has passed. ---- */
+
+struct json_items json_items_of(struct bytes text)
+{
+    struct scan scan = { .text = text };
+
+    skip_space(&scan);
+    return (struct json_items){ .text = text, .at = scan.at };
+}
+
+bool json_items_next(struct json_items *items, struct bytes *name, struct bytes *value)
+{
+    struct scan scan = { .text = items->text, .at = items->at, .depth_max = UINT32_MAX };
+    size_t begin;
+    bool ok = true;
+
+    if (items->ended)
+        return false;
+    items->is_object |= peek(&scan) == '{';
+    scan.at++; /* the brace or bracket, then each comma */
+    skip_space(&scan);
+    items->ended = peek(&scan) == '}' || peek(&scan) == ']';
+    if (items->ended)
+        return false;
+    begin = scan.at;
+    if (items->is_object) {
+        ok = scan_string(&scan);
+        if (name != NULL)
+            *name = bytes_of(items->text.data + begin, scan.at - begin);
+        skip_space(&scan);
+        scan.at++; /* the colon */
+        skip_space(&scan);
+        begin = scan.at;
+    }
+    ok = ok && scan_value(&scan);
+    assert(ok);
+    *value = bytes_of(items->text.data + begin, scan.at - begin);
+    skip_space(&scan);
+    items->ended = peek(&scan) != ',';
+    items->at = scan.at;
+    return true;
+}
+
+struct bytes json_scan_member(struct bytes text, size_t index)
+{
+    struct json_items items = json_items_of(text);
+    struct bytes value = { 0 };
+    bool ok = true;
+
+    for (size_t i = 0; ok && i <= index; i++)
+        ok = json_items_next(&items, NULL, &value);
+    assert(ok);
+    return value;
+}
+
+/* ---- What a string says. ---- */
+
+static uint32_t read_hex(const uint8_t *digits)
+{
+    uint32_t number = 0;
+
+    for (int i = 0; i < 4; i++) {
+        int c = digits[i];
+        number = number << 4 | (uint32_t)(is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return number;
+}
+
+static size_t put_character(uint32_t c, uint8_t *out)
+{
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (uint8_t)(0xc0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xf0 | c >> 18);
+    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (uint8_t)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+/* What \u at text stands for, perhaps with the other half of its pair; *size: of
+ * what was read. A half alone is no character. */
+static uint32_t read_unicode(const uint8_t *text, const uint8_t *end, size_t *size)
+{
+    enum { ESCAPE_SIZE = 6, REPLACEMENT = 0xfffd };
+    uint32_t first = read_hex(text + 2), second;
+
+    *size = ESCAPE_SIZE;
+    if (first < 0xd800 || first > 0xdfff)
+        return first;
+    if (first > 0xdbff || end - text < 2 * ESCAPE_SIZE || text[ESCAPE_SIZE] != '\\' ||
+        text[ESCAPE_SIZE + 1] != 'u')
+        return REPLACEMENT;
+    second = read_hex(text + ESCAPE_SIZE + 2);
+    if (second < 0xdc00 || second > 0xdfff)
+        return REPLACEMENT;
+    *size = (size_t)2 * ESCAPE_SIZE;
+    return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+}
+
+struct bytes json_scan_text(struct bytes string, struct arena *mem)
+{
+    static const char letters[] = "\"\\/bfnrt", stand_for[] = "\"\\/\b\f\n\r\t";
+    const uint8_t *text = string.data + 1, *end = string.data + string.size - 1;
+    uint8_t *decoded;
+    size_t size = 0, read;
+
+    if (memchr(text, '\\', (size_t)(end - text)) == NULL)
+        return bytes_of(text, (size_t)(end - text));
+    decoded = arena_alloc(mem, string.size); /* an escape is longer than what it says */
+    if (decoded == NULL)
+        return bytes_of(NULL, 0);
+    for (; text < end; text += read) {
+        read = 1;
+        if (*text != '\\') {
+            decoded[size++] = *text;
+        } else if (text[1] == 'u') {
+            size += put_character(read_unicode(text, end, &read), decoded + size);
+        } else {
+            decoded[size++] = (uint8_t)stand_for[strchr(letters, text[1]) - letters];
+            read = 2;
+        }
+    }
+    return bytes_of(decoded, size);
 }

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_UTF8_H
-#define GATEWAY_UTF8_H
+#ifndef CORE_BASE_UTF8_H
+#define CORE_BASE_UTF8_H
 
 #include "core/base/bytes.h"
 
