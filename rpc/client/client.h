@@ -244,7 +244,8 @@ struct sync_job_request {
 };
 #define SYNC_JOB_REQUEST_INIT SYNC_CLIENT_INIT(struct sync_job_request)
 
-/* Names a job by its id, or a sync by its name. */
+/* Names a job by its id, or a sync by its name. sync_client_retry() goes by id alone,
+ * and only pausing and cancelling wait: the others do not look at it. */
 struct sync_control {
     size_t size;
     const char *id, *name;
