@@ -19,9 +19,11 @@ static int complain(const char *what, const struct sync_status *status)
 static bool print_event(void *context, const struct sync_event *event)
 {
     (void)context;
-    if (event->kind == SYNC_EVENT_JOB)
+    if (event->kind == SYNC_EVENT_JOB && event->job->progress >= 0)
         printf("%s: %s, %d%%, %llu records\n", event->job->name, event->job->status,
                event->job->progress, (unsigned long long)event->job->records_done);
+    else if (event->kind == SYNC_EVENT_JOB) /* how far it is is not known yet */
+        printf("%s: %s\n", event->job->name, event->job->status);
     else if (event->kind == SYNC_EVENT_LOST)
         printf("the server went away (%s); waiting for it\n", event->status->message);
     fflush(stdout);

@@ -95,7 +95,7 @@ class ClientLibraryTest(unittest.TestCase):
         program = self.compile(["cc"], [os.path.join(self.prefix, EXAMPLES, "queue_job.c")],
                                *self.config("--cflags", "--libs", "sync-client"))
         printed = run(program, self.server.rpc, "acme", "example-sync", env=self.environment)
-        self.assertRegex(printed, r"example-sync: (queued|active), ")
+        self.assertRegex(printed, r"example-sync: (queued|active)\b")
         self.assertRegex(printed.splitlines()[-1], r"^job_\w+ is completed$")
         wrong = subprocess.run([program, self.server.rpc, "acme", "not a name"], text=True,
                                capture_output=True, env=self.environment, check=False)
