@@ -265,6 +265,8 @@ static bool check_content(struct bind *bind)
     return true;
 }
 
+_Static_assert(GATE_BODY_BYTES == 4 * 1024, "as the message says");
+
 static bool bind_body(struct bind *bind)
 {
     const struct http_request *request = bind->request;
@@ -275,7 +277,7 @@ static bool bind_body(struct bind *bind)
     /* Only a job has much to say; else a body would keep its room at the gate for as
      * long as a watch, or a worker that is waited for, takes. */
     if (!route->body_required && request->body.size > GATE_BODY_BYTES)
-        return refuse(bind, 413, "The request body is larger than the limit");
+        return refuse(bind, 413, "Only a job to be queued may have a body above 4 KiB");
     if (is_blank(request->body))
         return !route->body_required || refuse(bind, 400, "Empty Data");
     if (!is_post || route->body == NULL)

@@ -56,7 +56,7 @@ static void only_a_job_may_have_a_large_body(void **state)
     (void)state;
     memset(blanks, ' ', sizeof blanks - 1);
     assert_false(bind("GET /sync/watch", ORG, blanks));
-    assert_refused(413, "The request body is larger than the limit");
+    assert_refused(413, "Only a job to be queued may have a body above 4 KiB");
     assert_false(bind("POST /sync/pause/a?wait=60", ORG, blanks));
     assert_int_equal(error.status, 413);
     assert_false(bind("POST /sync/queue", ORG, blanks));
